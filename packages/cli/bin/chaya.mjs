@@ -1,0 +1,29 @@
+#!/usr/bin/env node
+// Plain JavaScript that any Node ≥ 20 runs: hands over to the pinned Node when the one running is older.
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { constants } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const nodeMajorMin = 26;
+const here = dirname(fileURLToPath(import.meta.url));
+const source = join(here, "../src/main.ts");
+const main = existsSync(source) ? source : join(here, "../dist/main.js");
+
+if (Number(process.versions.node.split(".")[0]) >= nodeMajorMin) {
+  const { runCli } = await import(main);
+  await runCli();
+} else {
+  const node = join(dirname(createRequire(import.meta.url).resolve("node/package.json")), "bin/node");
+  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: "inherit" });
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const signal of signals) process.on(signal, () => child.kill(signal));
+  child.on("error", (error) => {
+    console.error(`chaya: Node ${nodeMajorMin} could not be started: ${error.message}`);
+    console.error("  It comes with the npm package 'node'; install again with: npm install");
+    process.exit(1);
+  });
+  child.on("exit", (code, signal) => process.exit(signal === null ? code : 128 + constants.signals[signal]));
+}

@@ -1,0 +1,21 @@
+export { limits } from "./limits.ts";
+export { isProblem, Problem, type ProblemOptions } from "./problem.ts";
+export { kindOfStatus, type ProblemKind, problemStatus } from "./problem-status.ts";
+export { type ProblemCode, type ProblemFields, problems } from "./problems.ts";
+export { publicRoutes } from "./public-routes.ts";
+export {
+  type AnyRoute,
+  type Dialect,
+  type Door,
+  type LazySchema,
+  lazy,
+  type Method,
+  type RouteAuth,
+  type RouteBody,
+  type RouteBodyInput,
+  type RouteParameters,
+  type RouteQuery,
+  type RouteQueryInput,
+  type RouteResult,
+  route,
+} from "./route.ts";

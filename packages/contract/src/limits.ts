@@ -1,0 +1,85 @@
+const kibi = 1024;
+const mebi = 1024 * kibi;
+const gibi = 1024 * mebi;
+const hourMs = 3_600_000;
+
+/** Every limit of the platform, once, with its unit in its name. */
+export const limits = {
+  // HTTP
+  requestLineBytesMax: 16 * kibi,
+  headerBytesMax: 32 * kibi,
+  headersCountMax: 100,
+  controlBodyBytesMax: 1 * mebi,
+  headersTimeoutMs: 15_000,
+  bodyStallMs: 60_000,
+  responseStallMs: 60_000,
+  keepAliveMs: 30_000,
+  connectionsMax: 20_000,
+  jsonDepthMax: 64,
+  drainMs: 30_000,
+  // records
+  nameBytesMax: 255,
+  annotationKeyBytesMax: 128,
+  annotationValueBytesMax: 512,
+  annotationsCountMax: 100,
+  configEntriesMax: 500,
+  configBytesMax: 256 * kibi,
+  pageItemsDefault: 30,
+  pageItemsMax: 100,
+  imagesKeptPerFunction: 10,
+  // functions
+  functionMemoryMiBDefault: 128,
+  functionMemoryMiBMax: 8192,
+  functionTimeoutSDefault: 30,
+  functionTimeoutSMax: 300,
+  functionIdleTimeoutSDefault: 30,
+  functionIdleTimeoutSMax: 3600,
+  detachedTimeoutSMax: 3600,
+  instanceStartTimeoutMs: 5_000,
+  responseBodyBytesMax: 2 * gibi,
+  responseHeaderBytesMax: 64 * kibi,
+  requestBodyBytesMax: 2 * gibi,
+  detachedBodyBytesMax: 6 * mebi,
+  instancesPerFunctionMax: 64,
+  instancesPerApplicationMax: 256,
+  instancesPerNodeMax: 512,
+  instanceConcurrencyMax: 100,
+  waitingCallsPerFunctionMax: 10_000,
+  waitingCallsPerNodeMax: 50_000,
+  callChainDepthMax: 16,
+  crashBackoffMsBase: 500,
+  crashBackoffMsMax: 60_000,
+  // bundles
+  bundleBytesMax: 256 * mebi,
+  bundleUnpackedBytesMax: 1 * gibi,
+  bundleEntriesMax: 100_000,
+  bundlePathBytesMax: 1024,
+  // asynchronous work
+  workPayloadInlineBytesMax: 4 * kibi,
+  workLeaseMs: 15_000,
+  detachedRetriesMax: 100,
+  detachedAgeMsMax: 24 * hourMs,
+  detachedWaitingPerFunctionMax: 1_000_000,
+  idempotencyKeyAgeMsMax: 24 * hourMs,
+  deadLetterAgeMsMax: 14 * 24 * hourMs,
+  deadLettersMax: 1_000_000,
+  retryBackoffMsBase: 1_000,
+  retryBackoffMsMax: 300_000,
+  // telemetry
+  callRecordsAgeMsMax: 14 * 24 * hourMs,
+  callRecordsMax: 2_000_000,
+  logLineBytesMax: 16 * kibi,
+  logBytesPerCallMax: 1 * mebi,
+  logLinesAgeMsMax: 7 * 24 * hourMs,
+  logBytesMax: 2 * gibi,
+  capturedInputBytesMax: 64 * kibi,
+  capturedInputsAgeMsMax: 3 * 24 * hourMs,
+  capturedInputsMax: 10_000,
+  // storage
+  payloadInlineBytesMax: 16 * kibi,
+  payloadOrphanAgeMsMin: 24 * hourMs,
+  diskFreeShareMin: 0.05,
+  // secrets
+  secretValueBytesMax: 64 * kibi,
+  secretsPerApplicationMax: 200,
+} as const;

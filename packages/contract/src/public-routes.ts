@@ -1,0 +1,25 @@
+import { route } from "./route.ts";
+
+const base = { dialect: "chaya", door: "public" } as const;
+
+/** Routes without a principal: health, metrics and descriptions. */
+export const publicRoutes = {
+  root: route({ ...base, method: "GET", path: "/", summary: "A greeting, as Fn's server gives it.", problems: [] }),
+  version: route({ ...base, method: "GET", path: "/version", summary: "The version of the server.", problems: [] }),
+  health: route({ ...base, method: "GET", path: "/healthz", summary: "200 while the process runs.", problems: [] }),
+  ready: route({
+    ...base,
+    method: "GET",
+    path: "/readyz",
+    summary: "200 while the server takes work, 503 while it stops.",
+    problems: ["server-draining"],
+  }),
+  metrics: route({ ...base, method: "GET", path: "/metrics", summary: "Metrics as Prometheus text.", problems: [] }),
+  openapi: route({
+    ...base,
+    method: "GET",
+    path: "/openapi.json",
+    summary: "This API as OpenAPI 3.1.",
+    problems: [],
+  }),
+} as const;

@@ -1,0 +1,217 @@
+import type { Generated } from "kysely";
+
+/** Columns that every resource has from the first migration (a resource: a thing with an id that a person can name). */
+export interface ResourceColumns {
+  id: string;
+  compartment_id: string;
+  /** JSON text. */
+  tags: string;
+  etag: string;
+  version: number;
+  created_by: string;
+  cause_id: string | null;
+  trace_id: string | null;
+  created_at_ms: number;
+  updated_at_ms: number;
+}
+
+export interface ApplicationsTable extends ResourceColumns {
+  name: string;
+  /** JSON text: string to string. */
+  config: string;
+  /** JSON text: key to value; values keep the order of their members. */
+  annotations: string;
+  syslog_url: string;
+  shape: string;
+}
+
+export interface FunctionsTable extends ResourceColumns {
+  application_id: string;
+  name: string;
+  image: string;
+  memory_mib: number;
+  timeout_s: number;
+  idle_timeout_s: number;
+  config: string;
+  annotations: string;
+  shape: string;
+}
+
+export interface TriggersTable extends ResourceColumns {
+  application_id: string;
+  function_id: string;
+  name: string;
+  type: string;
+  source: string;
+  annotations: string;
+}
+
+/** The last images of each function. `seq` orders them: the largest was made current last. */
+export interface ImagesTable {
+  function_id: string;
+  image: string;
+  seq: number;
+  created_at_ms: number;
+}
+
+export interface BundlesTable {
+  /** 64 hexadecimal digits of the sha256 of the uploaded bytes. */
+  digest: string;
+  payload_id: string;
+  bytes: number;
+  created_at_ms: number;
+}
+
+export interface SecretsTable extends ResourceColumns {
+  application_id: string;
+  /** Empty: for every function of the application. */
+  function_id: string;
+  name: string;
+  /** AES-256-GCM: 12 bytes nonce, 16 bytes tag, then the ciphertext. */
+  sealed: Uint8Array;
+}
+
+/** Everything that happens later. A row is waiting (lease_token null) or leased; settling deletes or reschedules it. */
+export interface WorkTable {
+  id: string;
+  kind: string;
+  lane: string;
+  due_at_ms: number;
+  /** When the work was accepted: its age counts from here. */
+  accepted_at_ms: number;
+  /** Attempts that were started and counted. */
+  attempt: number;
+  attempts_max: number;
+  age_ms_max: number;
+  lease_token: string | null;
+  leased_until_ms: number;
+  /** Inline up to 4 KiB. */
+  payload: Uint8Array | null;
+  /** The payload driver's id of a larger body. */
+  payload_id: string | null;
+  /** JSON text: what the kind's handler needs beside the payload. */
+  details: string;
+  cause_id: string | null;
+  trace_id: string | null;
+}
+
+export interface DeadLettersTable {
+  id: string;
+  kind: string;
+  lane: string;
+  accepted_at_ms: number;
+  died_at_ms: number;
+  attempt: number;
+  attempts_max: number;
+  age_ms_max: number;
+  payload: Uint8Array | null;
+  payload_id: string | null;
+  details: string;
+  /** JSON text: { code, sentence, hint }. */
+  problem: string;
+  cause_id: string | null;
+  trace_id: string | null;
+}
+
+export interface IdempotencyKeysTable {
+  /** Who the key belongs to: the function. */
+  scope: string;
+  key: string;
+  /** sha256 of what was sent, hexadecimal. */
+  fingerprint: string;
+  call_id: string;
+  expires_at_ms: number;
+}
+
+/** One row per changed resource, in commit order: every node tails it. */
+export interface ChangesTable {
+  seq: Generated<number>;
+  kind: string;
+  id: string;
+  at_ms: number;
+}
+
+/** Nodes that are alive: a node renews `seen_at_ms`, others count those seen lately. */
+export interface NodesTable {
+  id: string;
+  started_at_ms: number;
+  seen_at_ms: number;
+}
+
+/** Facts of the data directory: format version, tenancy, namespace … */
+export interface FactsTable {
+  key: string;
+  value: string;
+}
+
+export interface MainTables {
+  applications: ApplicationsTable;
+  functions: FunctionsTable;
+  triggers: TriggersTable;
+  images: ImagesTable;
+  bundles: BundlesTable;
+  secrets: SecretsTable;
+  work: WorkTable;
+  dead_letters: DeadLettersTable;
+  idempotency_keys: IdempotencyKeysTable;
+  changes: ChangesTable;
+  nodes: NodesTable;
+  facts: FactsTable;
+}
+
+/** One row per call (its newest attempt), written in batches off the hot path. */
+export interface CallsTable {
+  id: string;
+  application_id: string;
+  application_name: string;
+  function_id: string;
+  function_name: string;
+  image: string;
+  source: string;
+  status: string;
+  attempt: number;
+  http_status: number | null;
+  accepted_at_ms: number;
+  started_at_ms: number | null;
+  finished_at_ms: number | null;
+  wait_us: number;
+  run_us: number;
+  is_cold_start: number;
+  request_bytes: number;
+  response_bytes: number;
+  memory_mib: number;
+  problem_code: string | null;
+  problem_sentence: string | null;
+  problem_hint: string | null;
+  cause_id: string | null;
+  trace_id: string | null;
+}
+
+export interface LogLinesTable {
+  /** Increases in the order of writing within one node. */
+  id: string;
+  at_ms: number;
+  application_id: string;
+  function_id: string;
+  call_id: string | null;
+  stream: string;
+  text: Uint8Array;
+  cause_id: string | null;
+  trace_id: string | null;
+}
+
+export interface CapturedInputsTable {
+  call_id: string;
+  function_id: string;
+  captured_at_ms: number;
+  content_type: string;
+  bytes: number;
+  payload: Uint8Array | null;
+  payload_id: string | null;
+}
+
+export interface TelemetryTables {
+  calls: CallsTable;
+  log_lines: LogLinesTable;
+  captured_inputs: CapturedInputsTable;
+}

@@ -1,0 +1,40 @@
+import { pino } from "pino";
+
+/** Structured log of the platform itself: a constant message and fields. Never secrets, never bodies. */
+export interface Logger {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  /** Only for what a person must act on. */
+  error(message: string, fields?: LogFields): void;
+  child(fields: LogFields): Logger;
+}
+
+export type LogFields = Readonly<Record<string, unknown>>;
+export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
+
+/** Writes JSON lines to standard error, so that standard output stays free for the ready line. */
+export function createLogger(level: LogLevel): Logger {
+  const sink = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2));
+  return wrap(sink);
+}
+
+export function silentLogger(): Logger {
+  const nothing = () => {};
+  const logger: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing, child: () => logger };
+  return logger;
+}
+
+function wrap(sink: pino.Logger): Logger {
+  const at =
+    (level: "debug" | "info" | "warn" | "error") =>
+    (message: string, fields: LogFields = {}) =>
+      sink[level](fields, message);
+  return {
+    debug: at("debug"),
+    info: at("info"),
+    warn: at("warn"),
+    error: at("error"),
+    child: (fields) => wrap(sink.child(fields)),
+  };
+}
