@@ -23,3 +23,16 @@ export const FunctionSettings = lazy(() =>
 export type FunctionSettings = z.output<ReturnType<typeof FunctionSettings>>;
 
 export const settingsPrefix = "chaya/";
+
+export function settingNames(): readonly string[] {
+  return Object.keys(FunctionSettings().shape).sort();
+}
+
+/** What a setting may be, in words: `a whole number from 0 to 100`. Undefined when there is no setting of this name. */
+export function allowedSetting(name: string): string | undefined {
+  const properties = new Map(Object.entries(z.toJSONSchema(FunctionSettings(), { io: "input" }).properties ?? {}));
+  const described = properties.get(name);
+  if (typeof described !== "object") return undefined;
+  const { enum: words, minimum, maximum } = described;
+  return words === undefined ? `a whole number from ${minimum} to ${maximum}` : `one of ${words.join(", ")}`;
+}

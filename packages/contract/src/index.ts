@@ -5,6 +5,7 @@ export { type ProblemCode, type ProblemFields, problems } from "./problems.ts";
 export { publicRoutes } from "./public-routes.ts";
 export {
   type AnyRoute,
+  anyMethods,
   type Dialect,
   type Door,
   type LazySchema,
@@ -19,3 +20,4 @@ export {
   type RouteResult,
   route,
 } from "./route.ts";
+export { looksSecret, secretNameProblem } from "./secret-names.ts";

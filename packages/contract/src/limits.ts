@@ -13,6 +13,14 @@ export const limits = {
   headersTimeoutMs: 15_000,
   bodyStallMs: 60_000,
   responseStallMs: 60_000,
+  /** A body or an answer that moves fewer bytes than this within its stall time counts as standing still. */
+  stallBytesMin: 1 * kibi,
+  /** What is still read and thrown away after a request was answered before its body had come. */
+  refusedBodyBytesMax: 1 * mebi,
+  /** How long a connection stays open after its last answer, so that the client can read it. */
+  lingerMs: 2_000,
+  /** How long a request with Chaya-Seq waits for this node to catch up. */
+  seqWaitMs: 5_000,
   keepAliveMs: 30_000,
   connectionsMax: 20_000,
   jsonDepthMax: 64,
@@ -27,6 +35,8 @@ export const limits = {
   pageItemsDefault: 30,
   pageItemsMax: 100,
   imagesKeptPerFunction: 10,
+  imageTextBytesMax: 1024,
+  triggerSourceBytesMax: 1024,
   // functions
   functionMemoryMiBDefault: 128,
   functionMemoryMiBMax: 8192,
@@ -36,6 +46,8 @@ export const limits = {
   functionIdleTimeoutSMax: 3600,
   detachedTimeoutSMax: 3600,
   instanceStartTimeoutMs: 5_000,
+  /** What an instance may print in a second; more makes it wait. */
+  instanceOutputBytesPerSecondMax: 16 * mebi,
   responseBodyBytesMax: 2 * gibi,
   responseHeaderBytesMax: 64 * kibi,
   requestBodyBytesMax: 2 * gibi,
@@ -54,6 +66,8 @@ export const limits = {
   bundleUnpackedBytesMax: 1 * gibi,
   bundleEntriesMax: 100_000,
   bundlePathBytesMax: 1024,
+  /** Unpacked bytes per packed byte. */
+  bundleRatioMax: 200,
   // asynchronous work
   workPayloadInlineBytesMax: 4 * kibi,
   workLeaseMs: 15_000,
@@ -65,16 +79,31 @@ export const limits = {
   deadLettersMax: 1_000_000,
   retryBackoffMsBase: 1_000,
   retryBackoffMsMax: 300_000,
+  changesKeptMax: 100_000,
   // telemetry
   callRecordsAgeMsMax: 14 * 24 * hourMs,
   callRecordsMax: 2_000_000,
   logLineBytesMax: 16 * kibi,
   logBytesPerCallMax: 1 * mebi,
+  logLinesPerCallMax: 10_000,
+  /** What a function may print in a minute while no call of it runs. */
+  logBytesPerIdleMinuteMax: 1 * mebi,
   logLinesAgeMsMax: 7 * 24 * hourMs,
   logBytesMax: 2 * gibi,
   capturedInputBytesMax: 64 * kibi,
   capturedInputsAgeMsMax: 3 * 24 * hourMs,
   capturedInputsMax: 10_000,
+  /** Smaller ones stand in the record itself. */
+  capturedInputInlineBytesMax: 4 * kibi,
+  /** What waits in memory for a store that is slow; more is dropped and counted. */
+  callRecordsPendingMax: 50_000,
+  logBytesPendingMax: 16 * mebi,
+  capturedInputBytesPendingMax: 16 * mebi,
+  logReadersMax: 256,
+  logReaderBytesPendingMax: 1 * mebi,
+  logHeartbeatMs: 15_000,
+  /** Functions that metrics tell apart; the others share one label. */
+  metricFunctionsMax: 50_000,
   // storage
   payloadInlineBytesMax: 16 * kibi,
   payloadOrphanAgeMsMin: 24 * hourMs,

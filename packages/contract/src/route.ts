@@ -5,6 +5,8 @@ export type Dialect = "fn" | "oci" | "gateway" | "chaya";
 /** control: JSON through validation · data: bodies stream, any origin · public: health, metrics, description. */
 export type Door = "control" | "data" | "public";
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "ANY";
+/** The methods that a route of method ANY answers: those of Fn's router that a client can send to an origin. */
+export const anyMethods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"] as const;
 type Schema = z.ZodType;
 /** Schemas are built on first use: a thunk costs nothing until its route is served. */
 export type LazySchema<S extends Schema = Schema> = () => S;

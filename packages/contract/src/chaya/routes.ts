@@ -82,7 +82,7 @@ export const chayaRoutes = {
     summary: "Read log lines; with follow=true as server-sent events while they are written.",
     query: LogQuery,
     result: LogList,
-    problems: ["application-not-found", "function-not-found", "request-invalid"],
+    problems: ["application-not-found", "function-not-found", "request-invalid", "log-readers-exhausted"],
   }),
   listImages: route({
     ...base,
