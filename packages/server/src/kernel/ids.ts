@@ -11,6 +11,18 @@ export function isId(text: string): boolean {
   return idPattern.test(text);
 }
 
+/** The time an id was made, in milliseconds since the epoch; increases with the id. */
+export function idTimeMs(id: string): number {
+  let ms = 0;
+  for (let position = 0; position < 10; position++) ms = ms * 32 + alphabet.indexOf(id.charAt(position));
+  return ms;
+}
+
+/** What every id made in that millisecond begins with: smaller than all of them, greater than all older ones. */
+export function idPrefixAt(ms: number): string {
+  return encodeTime(ms);
+}
+
 /**
  * A monotonic ULID generator: 48 bits of time, 80 bits of chance; within one millisecond the chance part counts up.
  * The time never goes back, even when the clock does. Source: the ULID specification, "Monotonicity".

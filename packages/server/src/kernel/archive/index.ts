@@ -1,0 +1,4 @@
+export { ArchiveRefused } from "./archive-refused.ts";
+export type { ArchiveLimits } from "./archive-tree.ts";
+export { removeTree } from "./remove-tree.ts";
+export { inspectArchive, unpackArchive, unpackingPrefix } from "./unpack-archive.ts";
