@@ -17,8 +17,8 @@ export interface ControlRequest<R extends AnyRoute> {
 
 /** What a handler gives back. `seq` is the newest change it made: sent as `Chaya-Seq` for read-your-writes. */
 export interface ControlAnswer<R extends AnyRoute> {
-  readonly result?: RouteResult<R>;
-  readonly seq?: number;
+  readonly result?: RouteResult<R> | undefined;
+  readonly seq?: number | undefined;
 }
 
 export type ControlHandler<R extends AnyRoute> = (request: ControlRequest<R>) => Promise<ControlAnswer<R>>;

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { AnyRoute } from "@chaya/contract";
 
 /** One request on a door that streams: raw path and query, nothing decoded, body not read. */
 export interface Exchange {
@@ -15,3 +16,9 @@ export interface Exchange {
 
 /** Serves an exchange. What it throws or rejects with becomes the answer in the dialect of its prefix. */
 export type ServeExchange = (exchange: Exchange) => void | Promise<void>;
+
+/** A declared route with what answers it. */
+export interface ServedRoute {
+  readonly route: AnyRoute;
+  readonly serve: ServeExchange;
+}

@@ -1,0 +1,177 @@
+// Hot path: ARCHITECTURE, hot-path rules.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { Problem } from "@chaya/contract";
+import { assert } from "../../kernel/assert.ts";
+import type { Clock, Timer } from "../../kernel/clock.ts";
+import type { NewId } from "../../kernel/ids.ts";
+import type { Logger } from "../../kernel/logger.ts";
+import type { ServedRoute } from "../exchange.ts";
+import { type FrontLimits, frontLimits } from "../limits.ts";
+import { Connections } from "./connections.ts";
+import { Doors } from "./doors.ts";
+import type { HostRules } from "./hosts.ts";
+import { type ParserError, parserProblem } from "./parser-problem.ts";
+import { type PeerUid, readPeerUid } from "./peer-uid.ts";
+import { createPeerOf } from "./peers.ts";
+
+export interface FrontDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly newId: NewId;
+  readonly hosts: HostRules;
+  /** Addresses and CIDR ranges whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
+  /** Every route of the server with what answers it: public, control and data doors alike. */
+  readonly served: readonly ServedRoute[];
+  /** For tests; the kernel's tables otherwise. */
+  readonly peerUid?: PeerUid;
+  /** For tests: limits that differ from the contract's. */
+  readonly limits?: Partial<FrontLimits>;
+}
+
+/** The listener: connections, limits, strict framing; then the doors. Owns its sockets; routes own what they answer. */
+export class Front implements AsyncDisposable {
+  readonly #server: Server;
+  readonly #connections: Connections;
+  readonly #doors: Doors;
+  readonly #limits: FrontLimits;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  #sweeping: Timer | undefined;
+  #isDraining = false;
+  #droppedCount = 0;
+  #closed: Promise<void> | undefined;
+
+  constructor(deps: FrontDeps) {
+    const { clock, logger, newId, hosts, peerUid = readPeerUid } = deps;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#limits = { ...frontLimits, ...deps.limits };
+    this.#connections = new Connections(clock, this.#limits);
+    const rules = { hosts, peerUid, ownUid: process.getuid?.() };
+    const peerOf = createPeerOf(deps.trustedProxies);
+    const isDraining = () => this.#isDraining;
+    this.#doors = new Doors({ logger, newId, limits: this.#limits, rules, peerOf, isDraining }, deps.served);
+    this.#server = this.#createServer();
+  }
+
+  /** Rejects with Node's error when the address is taken or not ours. */
+  async listen(host: string, port: number): Promise<{ readonly host: string; readonly port: number }> {
+    const server = this.#server;
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen({ host, port, backlog: 1024 }, () => {
+        server.off("error", reject);
+        resolve();
+      });
+    });
+    this.#sweeping = this.#clock.every(this.#limits.sweepMs, () => this.#sweep());
+    return addressOf(server.address());
+  }
+
+  /**
+   * From now on /readyz and new requests are answered 503 and connections close after their answer. Resolves when
+   * what was in flight is done, or after `deadlineMs`.
+   */
+  async drain(deadlineMs: number): Promise<void> {
+    this.#isDraining = true;
+    this.#server.closeIdleConnections();
+    const ended = this.#connections.answering().map((response) => {
+      if (!response.headersSent) response.setHeader("Connection", "close");
+      return new Promise<void>((resolve) => response.once("close", resolve));
+    });
+    const deadline = new AbortController();
+    // The sleep ends with the last exchange: no timer is left behind.
+    const slept = this.#clock.sleep(deadlineMs, deadline.signal).catch(() => undefined);
+    await Promise.race([Promise.all(ended), slept]);
+    deadline.abort();
+    await slept;
+  }
+
+  /** Stops listening and destroys what is still connected. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closed ??= new Promise((resolve) => {
+      this.#sweeping?.cancel();
+      // Not listening (any more) is reported as an error; there is nothing to wait for then.
+      this.#server.close(() => resolve());
+      this.#connections.destroyAll();
+    });
+    return this.#closed;
+  }
+
+  #createServer(): Server {
+    const limits = this.#limits;
+    const server = createServer({
+      // Checked with an answer of our own.
+      requireHostHeader: false,
+      insecureHTTPParser: false,
+      // Node counts the request line in; what is within both is measured exactly afterwards.
+      maxHeaderSize: limits.requestLineBytesMax + limits.headerBytesMax + 1024,
+      headersTimeout: limits.headersTimeoutMs,
+      // Whole requests may take as long as they move: the sweep watches that.
+      requestTimeout: 0,
+      keepAliveTimeout: limits.keepAliveMs,
+      connectionsCheckingInterval: limits.sweepMs,
+    });
+    server.maxHeadersCount = limits.headersCountMax + 1;
+    server.maxConnections = limits.connectionsMax;
+    server.on("connection", (socket: Socket) => this.#connections.add(socket));
+    server.on("drop", () => this.#droppedCount++);
+    server.on("request", (request, response) => this.#arrive(request, response, false));
+    server.on("checkContinue", (request, response) => this.#arrive(request, response, true));
+    // RFC 9110 §10.1.1 lets a server ignore expectations it does not know.
+    server.on("checkExpectation", (request, response) => this.#arrive(request, response, false));
+    server.on("clientError", (error: ParserError, socket) => this.#refuseUnreadable(error, socket as Socket));
+    server.on("connect", (_request, socket) => {
+      const problem = new Problem("request-malformed", { reason: "CONNECT is for proxies, and this is none" });
+      const connection = this.#connections.of(socket as Socket);
+      if (connection !== undefined) this.#connections.end(connection, problem);
+    });
+    return server;
+  }
+
+  #arrive(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+    const connection = this.#connections.of(request.socket);
+    if (connection === undefined) return;
+    this.#connections.begin(connection, request, response);
+    if (this.#isDraining) response.setHeader("Connection", "close");
+    this.#doors.open({ connection, request, response, expectsContinue });
+  }
+
+  /** The parser stopped. What it stopped in decides: a request that was being read, or one behind a whole one. */
+  #refuseUnreadable(error: ParserError, socket: Socket): void {
+    const connection = this.#connections.of(socket);
+    if (connection === undefined || connection.isBroken || connection.endingAtMs !== undefined) return;
+    connection.isBroken = true;
+    const { request, response } = connection;
+    const problem = parserProblem(error, this.#limits);
+    if (problem === undefined || request?.complete !== true || !connection.isAnswering) {
+      this.#connections.end(connection, problem);
+      return;
+    }
+    // An answer is owed to the request before; ours would be taken for it. It goes out, then the connection ends.
+    if (response?.headersSent === false) response.setHeader("Connection", "close");
+    response?.once("finish", () => this.#connections.end(connection, undefined));
+  }
+
+  #sweep(): void {
+    this.#connections.sweep();
+    if (this.#droppedCount === 0) return;
+    this.#logger.warn("connections refused", {
+      count: this.#droppedCount,
+      connectionsMax: this.#limits.connectionsMax,
+    });
+    this.#droppedCount = 0;
+  }
+}
+
+/** A front that does not listen yet. */
+export function createFront(deps: FrontDeps): Front {
+  return new Front(deps);
+}
+
+function addressOf(address: AddressInfo | string | null): { host: string; port: number } {
+  assert(address !== null && typeof address === "object", "the front listens on TCP");
+  return { host: address.address, port: address.port };
+}
