@@ -10,20 +10,23 @@ interface Due {
 
 /** A clock that stands still until `advance` moves it. */
 export class ManualClock implements Clock {
-  #nowMs: number;
+  /** What timers and durations go by. */
+  #monotonicMs = 0;
+  /** Of the wall clock. */
+  #offsetMs: number;
   #order = 0;
   readonly #due = new Set<Due>();
 
   constructor(startMs = Date.UTC(2026, 0, 1)) {
-    this.#nowMs = startMs;
+    this.#offsetMs = startMs;
   }
 
   nowMs(): number {
-    return this.#nowMs;
+    return this.#offsetMs + this.#monotonicMs;
   }
 
   monotonicMs(): number {
-    return this.#nowMs;
+    return this.#monotonicMs;
   }
 
   schedule(delayMs: number, task: () => void): Timer {
@@ -44,23 +47,23 @@ export class ManualClock implements Clock {
 
   /** Moves the time, running what becomes due in order; lets promises settle after each. */
   async advance(ms: number): Promise<void> {
-    const endMs = this.#nowMs + ms;
+    const endMs = this.#monotonicMs + ms;
     for (;;) {
       const next = this.#earliest();
       if (next === undefined || next.atMs > endMs) break;
-      this.#nowMs = Math.max(this.#nowMs, next.atMs);
+      this.#monotonicMs = Math.max(this.#monotonicMs, next.atMs);
       if (next.everyMs === undefined) this.#due.delete(next);
       else next.atMs += next.everyMs;
       next.task();
       await settle();
     }
-    this.#nowMs = endMs;
+    this.#monotonicMs = endMs;
     await settle();
   }
 
-  /** Moves the wall clock without running timers, as a step of NTP would. */
+  /** Moves the wall clock alone, as a step of NTP would: timers and durations do not notice. */
   jump(ms: number): void {
-    this.#nowMs += ms;
+    this.#offsetMs += ms;
   }
 
   #earliest(): Due | undefined {
@@ -77,7 +80,7 @@ export class ManualClock implements Clock {
   }
 
   #add(delayMs: number, task: () => void, everyMs: number | undefined): Timer {
-    const due: Due = { atMs: this.#nowMs + Math.max(0, delayMs), order: this.#order++, task, everyMs };
+    const due: Due = { atMs: this.#monotonicMs + Math.max(0, delayMs), order: this.#order++, task, everyMs };
     this.#due.add(due);
     return { cancel: () => this.#due.delete(due) };
   }

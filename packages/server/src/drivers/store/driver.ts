@@ -17,8 +17,9 @@ export interface Store<Tables> extends AsyncDisposable {
    */
   apply(statements: readonly Statement[]): Promise<Applied>;
   /**
-   * Interactive and exclusive: at most 16 statements, no I/O inside, rolled back when it throws or after
-   * `transactionMsMax`. Control plane only. Correct under READ COMMITTED: guard every write that follows a read.
+   * Interactive and exclusive: at most 16 statements, no I/O inside, rolled back when it throws or when it spent more
+   * than `transactionMsMax` on something else than its statements. Control plane only. Correct under READ COMMITTED:
+   * guard every write that follows a read. When a statement failed, nothing is kept, even if `work` caught the error.
    * Calling `apply`, `db` or `transaction` inside is a bug and throws at once (it would wait for itself).
    * `work` may be run again after a serialization failure, so it has no effects outside of `tx`.
    */
@@ -33,7 +34,13 @@ export interface Store<Tables> extends AsyncDisposable {
    *  order. A hint only: it may be lost, so listeners also look by themselves now and then. */
   hint(channel: string): void;
   onHint(channel: string, listener: () => void): Disposable;
-  /** Bytes on disk, and whether writes are refused because the disk is full. */
+  /**
+   * Removes rows of an append-only table that were made before `beforeMs`; its `id` begins with that time (kernel/ids).
+   * Where the table is partitioned, whole days go and the days to come are prepared, so a day more may stay; call it at
+   * least daily. Works while the disk is full: it makes room.
+   */
+  trim(table: keyof Tables & string, beforeMs: number): Promise<void>;
+  /** Bytes that the rows take on disk, and whether writes are refused because the disk is full. */
   health(): Promise<{ readonly bytes: number; readonly isWritable: boolean }>;
 }
 

@@ -1,5 +1,3 @@
-import type { Generated } from "kysely";
-
 /** Columns that every resource has from the first migration (a resource: a thing with an id that a person can name). */
 export interface ResourceColumns {
   id: string;
@@ -59,6 +57,7 @@ export interface BundlesTable {
   digest: string;
   payload_id: string;
   bytes: number;
+  /** When it was uploaded or put on a function last: the collector counts its age from here. */
   created_at_ms: number;
 }
 
@@ -71,20 +70,28 @@ export interface SecretsTable extends ResourceColumns {
   sealed: Uint8Array;
 }
 
-/** Everything that happens later. A row is waiting (lease_token null) or leased; settling deletes or reschedules it. */
+/**
+ * Everything that happens later. A row is waiting (lease_token null) or leased; settling deletes or reschedules it.
+ * Indexes: (kind, claimable_at_ms + 0) finds what is due, (kind, lane, claimable_at_ms, id) claims in a lane,
+ * (expires_at_ms) finds what grew too old.
+ */
 export interface WorkTable {
   id: string;
   kind: string;
   lane: string;
   due_at_ms: number;
-  /** When the work was accepted: its age counts from here. */
+  /** Who may claim it, and when: due_at_ms while it waits, the end of the lease while it is leased. */
+  claimable_at_ms: number;
+  /** When the work was accepted. */
   accepted_at_ms: number;
-  /** Attempts that were started and counted. */
+  /** Older work becomes a dead letter whatever its attempts. */
+  expires_at_ms: number;
+  /** Attempts that were started, whatever came of them: the number a handler sees. Never goes back. */
   attempt: number;
+  /** Attempts that count against attempts_max: the work's own failures. */
+  failures: number;
   attempts_max: number;
-  age_ms_max: number;
   lease_token: string | null;
-  leased_until_ms: number;
   /** Inline up to 4 KiB. */
   payload: Uint8Array | null;
   /** The payload driver's id of a larger body. */
@@ -95,6 +102,7 @@ export interface WorkTable {
   trace_id: string | null;
 }
 
+/** Indexes: (kind, id, lane) lists, (died_at_ms, id) finds what grew too old. */
 export interface DeadLettersTable {
   id: string;
   kind: string;
@@ -123,9 +131,9 @@ export interface IdempotencyKeysTable {
   expires_at_ms: number;
 }
 
-/** One row per changed resource, in commit order: every node tails it. */
+/** One row per changed resource, in commit order and without gaps: every node tails it. The writer gives `seq`. */
 export interface ChangesTable {
-  seq: Generated<number>;
+  seq: number;
   kind: string;
   id: string;
   at_ms: number;

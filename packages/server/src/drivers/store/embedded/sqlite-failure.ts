@@ -1,0 +1,36 @@
+/** What went wrong in SQLite, in a form that can be sent between threads. */
+export interface SqliteFailure {
+  /** `unique`, `readonly` and `bug` concern one statement; after `full` and `unavailable` nothing can be written. */
+  readonly kind: "unique" | "full" | "unavailable" | "readonly" | "bug";
+  readonly reason: string;
+}
+
+// Result codes of SQLite (sqlite.org/rescode.html). The low 8 bits of an extended code are the primary one.
+const constraintUnique = 2067;
+const constraintPrimaryKey = 1555;
+const full = 13;
+const readonly = 8;
+const unavailable: Readonly<Record<number, string>> = {
+  3: "access to the file is denied",
+  5: "another program holds the database file",
+  6: "another program holds the database file",
+  7: "there is no memory left",
+  10: "the disk reports an error",
+  11: "the database file is damaged; restore it from a backup",
+  14: "the database file cannot be opened",
+  15: "another program holds the database file",
+  26: "the file is not a database; restore it from a backup",
+};
+
+export function sqliteFailure(error: unknown): SqliteFailure {
+  const message = error instanceof Error ? error.message : String(error);
+  const code = error instanceof Error && "errcode" in error && typeof error.errcode === "number" ? error.errcode : 0;
+  if (code === constraintUnique || code === constraintPrimaryKey) return { kind: "unique", reason: message };
+  const primary = code & 0xff;
+  if (primary === full) return { kind: "full", reason: message };
+  if (primary === readonly) return { kind: "readonly", reason: message };
+  const known = unavailable[primary];
+  return known === undefined
+    ? { kind: "bug", reason: message }
+    : { kind: "unavailable", reason: `${known} (SQLite: ${message})` };
+}

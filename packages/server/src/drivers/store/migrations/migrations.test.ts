@@ -1,0 +1,56 @@
+import { expect, it } from "vitest";
+import type { Migration } from "../driver.ts";
+import { mainMigrations } from "./main-migrations.ts";
+import { compileMigrations, planMigrations } from "./plan-migrations.ts";
+import { telemetryMigrations } from "./telemetry-migrations.ts";
+
+/** Of everything that was released. A line is added with each new migration and never changed. */
+const released = {
+  embedded: {
+    "0001-foundation": "54379201ea433fd0fbb2b0c26d5b79553ccb2e4c3a7dcdadd382fff48e211ba8",
+    "0001-calls-and-logs": "cda94631602e162b663b7aff2e85c12df50c0545a257ef940f01d43c68be1adc",
+  },
+  postgres: {
+    "0001-foundation": "37e3f4695050fbbe87fc1908e06e04170b259a8736a156740e8adb5cf2ef37dc",
+    "0001-calls-and-logs": "19831fb47e244cc40190ba03d87d8bed3181e30aeb0a2efa8b21ea7866e2f600",
+  },
+};
+
+it.each(["embedded", "postgres"] as const)("never changes a migration of %s after its release", (dialect) => {
+  const compiled = [mainMigrations, telemetryMigrations].flatMap((list) => compileMigrations(list, dialect));
+  expect(Object.fromEntries(compiled.map(({ name, digest }) => [name, digest]))).toEqual(released[dialect]);
+});
+
+it.each([
+  ["main", mainMigrations],
+  ["telemetry", telemetryMigrations],
+])("numbers the %s migrations in order", (_, migrations) => {
+  for (const [index, { name }] of migrations.entries())
+    expect(name).toMatch(new RegExp(`^${String(index + 1).padStart(4, "0")}-[a-z-]+$`));
+});
+
+const first: Migration = { name: "0001-first", statements: () => ["create table a (b text)"] };
+const second: Migration = { name: "0002-second", statements: (dialect) => [`alter table a add c ${dialect}`] };
+const both = compileMigrations([first, second], "embedded");
+
+it("runs what was not applied yet", () => {
+  expect(planMigrations(both, [])).toEqual({ kind: "fits", pending: both });
+  expect(planMigrations(both, both.slice(0, 1))).toEqual({ kind: "fits", pending: both.slice(1) });
+  expect(planMigrations(both, both)).toEqual({ kind: "fits", pending: [] });
+});
+
+it("does not care how the statements are laid out", () => {
+  const spaced: Migration = { name: "0001-first", statements: () => ["create table a\n  (b text)"] };
+  expect(compileMigrations([spaced], "embedded")[0]?.digest).toBe(both[0]?.digest);
+});
+
+it("does not fit a database that a newer version changed", () => {
+  const reason = "a newer version changed it (migration 0002-second)";
+  expect(planMigrations(both.slice(0, 1), both)).toEqual({ kind: "unfit", reason });
+});
+
+it("does not fit a database whose migrations are others", () => {
+  const edited = compileMigrations([{ ...first, statements: () => ["create table a (b blob)"] }], "embedded");
+  const reason = "its migration 0001-first is not this version's 0001-first";
+  expect(planMigrations(both, edited)).toEqual({ kind: "unfit", reason });
+});
