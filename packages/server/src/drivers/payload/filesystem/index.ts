@@ -1,0 +1,1 @@
+export { openFilesystemPayloads } from "./filesystem-payloads.ts";
