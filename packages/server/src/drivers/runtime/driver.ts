@@ -1,4 +1,4 @@
-import type { Duplex } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 
 /**
  * A runtime starts an instance of an image, lets the caller talk to it, and stops it.
@@ -21,6 +21,9 @@ export interface RuntimeDriver extends AsyncDisposable {
   /** Images that no function names any more: the runtime may forget them. */
   forget(images: readonly string[]): Promise<void>;
 }
+
+/** What a runtime gets code bundles from: the packed bytes by their SHA-256 in hexadecimal; undefined when there are none. */
+export type OpenBundle = (digest: string) => Promise<Readable | undefined>;
 
 export interface RuntimeAbilities {
   /** none: trusted code only. */
