@@ -1,0 +1,42 @@
+import { pipeline } from "node:stream/promises";
+import { Problem } from "@chaya/contract";
+import type { PayloadDriver } from "../../drivers/payload/driver.ts";
+import type { ServeExchange } from "../../http/exchange.ts";
+import type { Calls } from "../calls.ts";
+import type { CapturedInputs } from "../captured-inputs.ts";
+
+export interface ReadInputDeps {
+  readonly calls: Calls;
+  readonly inputs: CapturedInputs;
+  readonly payloads: PayloadDriver;
+}
+
+const pathPattern = /^\/chaya\/v1\/calls\/([^/]+)\/input$/;
+
+/** The captured input of a call, as bytes. Whoever sent it chose its type, so no browser may show it as a page. */
+export function serveInput({ calls, inputs, payloads }: ReadInputDeps): ServeExchange {
+  return async ({ path, response }) => {
+    const callId = pathPattern.exec(path)?.[1] ?? "";
+    const input = await inputs.find(callId);
+    if (input === undefined) {
+      const isKnown = (await calls.find(callId)) !== undefined;
+      throw new Problem(isKnown ? "captured-input-not-found" : "call-not-found", { call: callId });
+    }
+    const stored = input.payload_id === null ? undefined : await payloads.read(input.payload_id);
+    response.writeHead(200, {
+      "Content-Type": isHeaderValue(input.content_type) ? input.content_type : "application/octet-stream",
+      "Content-Length": input.bytes,
+      "Content-Disposition": "attachment",
+      "Content-Security-Policy": "sandbox",
+      "X-Content-Type-Options": "nosniff",
+      "Cache-Control": "no-store",
+    });
+    if (stored === undefined) response.end(input.payload);
+    else await pipeline(stored, response);
+  };
+}
+
+/** RFC 9110 §5.5, without obs-text. */
+function isHeaderValue(text: string): boolean {
+  return /^[\x21-\x7e][\x20-\x7e]*$/.test(text);
+}

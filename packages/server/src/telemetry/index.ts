@@ -1,0 +1,3 @@
+export type { MetricFamily } from "./metrics/metric-family.ts";
+export { createTelemetry, type Telemetry } from "./telemetry.ts";
+export { type TelemetryLimits, telemetryLimits } from "./telemetry-limits.ts";

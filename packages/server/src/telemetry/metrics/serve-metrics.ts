@@ -1,0 +1,26 @@
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { ServeExchange } from "../../http/exchange.ts";
+import type { ReadGauges } from "../../seams.ts";
+import type { MetricFamily } from "./metric-family.ts";
+import type { MetricsRenderer } from "./metrics-renderer.ts";
+
+export interface ServeMetricsDeps {
+  readonly renderer: MetricsRenderer;
+  readonly readGauges: ReadGauges;
+  readonly readFamilies: () => readonly MetricFamily[];
+}
+
+/** Prometheus text, exposition format 0.0.4. */
+export function serveMetrics({ renderer, readGauges, readFamilies }: ServeMetricsDeps): ServeExchange {
+  return async ({ request, response }) => {
+    const chunks = await renderer.render(() => ({ gauges: readGauges(), families: readFamilies() }));
+    response.writeHead(200, {
+      "Content-Type": "text/plain; version=0.0.4; charset=utf-8",
+      "Content-Length": chunks.reduce((bytes, chunk) => bytes + chunk.length, 0),
+      "Cache-Control": "no-store",
+    });
+    if (request.method === "HEAD") response.end();
+    else await pipeline(Readable.from(chunks), response);
+  };
+}

@@ -1,0 +1,132 @@
+import { chayaRoutes } from "@chaya/contract/chaya";
+import type { PayloadDriver } from "../drivers/payload/driver.ts";
+import type { Store } from "../drivers/store/driver.ts";
+import type { TelemetryTables } from "../drivers/store/tables.ts";
+import type { ControlRoute } from "../http/control-route.ts";
+import type { ServedRoute, ServeExchange } from "../http/exchange.ts";
+import type { Clock } from "../kernel/clock.ts";
+import type { NewId } from "../kernel/ids.ts";
+import type { Logger } from "../kernel/logger.ts";
+import type { CaptureInput, ObserveCall, ObserveLine, ReadGauges, RedactSecrets, ResolveFunctions } from "../seams.ts";
+import { Calls } from "./calls.ts";
+import { CapturedInputs } from "./captured-inputs.ts";
+import { callRoutes } from "./handlers/calls.ts";
+import { serveInput } from "./handlers/read-input.ts";
+import { serveLogs } from "./handlers/read-logs.ts";
+import { LogLines } from "./log-lines.ts";
+import { LogTails } from "./log-tails.ts";
+import { FunctionMetrics } from "./metrics/function-metrics.ts";
+import { counter, gauge, type MetricFamily } from "./metrics/metric-family.ts";
+import { MetricsRenderer } from "./metrics/metrics-renderer.ts";
+import { watchProcess } from "./metrics/process-figures.ts";
+import { serveMetrics } from "./metrics/serve-metrics.ts";
+import { payloadsOfInputs } from "./records/captured-inputs.ts";
+import { createRetention, type Retention } from "./retention.ts";
+import { type TelemetryLimits, telemetryLimits } from "./telemetry-limits.ts";
+
+export interface TelemetryDeps {
+  readonly store: Store<TelemetryTables>;
+  readonly payloads: PayloadDriver;
+  readonly clock: Clock;
+  readonly ids: NewId;
+  readonly logger: Logger;
+  readonly resolve: ResolveFunctions;
+  readonly redact: RedactSecrets;
+  readonly readGauges: ReadGauges;
+  /** Figures of others that /metrics shows: work, store, connections … Read once a scrape; must be quick. */
+  readonly readFamilies: () => readonly MetricFamily[];
+  /** The contract's when absent. */
+  readonly limits?: TelemetryLimits;
+}
+
+export interface Telemetry extends AsyncDisposable {
+  readonly routes: readonly ControlRoute[];
+  readonly streams: readonly ServedRoute[];
+  readonly metrics: ServeExchange;
+  readonly observeCall: ObserveCall;
+  readonly observeLine: ObserveLine;
+  readonly captureInput: CaptureInput;
+  /** Which of these payloads are named here; for the collector of payloads. */
+  readonly namedPayloads: (payloadIds: readonly string[]) => Promise<readonly string[]>;
+  readonly sweep: Retention["sweep"];
+  /** Ends those who follow the log. Observing goes on until it is disposed, which writes what is left. */
+  drain(): void;
+}
+
+export function createTelemetry(deps: TelemetryDeps): Telemetry {
+  const limits = deps.limits ?? telemetryLimits;
+  const tails = new LogTails(limits);
+  const parts = { ...deps, limits, tails };
+  const calls = new Calls(parts);
+  const lines = new LogLines(parts);
+  const inputs = new CapturedInputs(parts);
+  const retention = createRetention(parts);
+  const functions = new FunctionMetrics(limits.metricFunctionsMax);
+  const renderer = new MetricsRenderer(functions);
+  const processFigures = watchProcess(deps.clock);
+  const readFamilies = () => [
+    ...ownFamilies({ calls, lines, inputs, tails }),
+    ...processFigures.read(),
+    ...deps.readFamilies(),
+  ];
+  return {
+    routes: callRoutes({ calls, lines, resolve: deps.resolve }),
+    streams: [
+      { route: chayaRoutes.getCallInput, serve: serveInput({ calls, inputs, payloads: deps.payloads }) },
+      { route: chayaRoutes.readLogs, serve: serveLogs({ ...parts, lines }) },
+    ],
+    metrics: serveMetrics({ renderer, readGauges: deps.readGauges, readFamilies }),
+    observeCall: guarded(deps.logger, (call) => {
+      calls.observe(call);
+      functions.observe(call);
+      if (call.finishedAtMs !== undefined) lines.callFinished(call.id);
+    }),
+    observeLine: guarded(deps.logger, (line) => lines.observe(line)),
+    captureInput: guarded(deps.logger, (input) => inputs.capture(input)),
+    namedPayloads: (payloadIds) => payloadsOfInputs(deps.store.db, payloadIds),
+    sweep: retention.sweep,
+    drain: () => tails.drain(),
+    [Symbol.asyncDispose]: async () => {
+      tails.drain();
+      await retention.close();
+      await Promise.all([calls.close(), lines.close(), inputs.close()]);
+      processFigures[Symbol.dispose]();
+      await renderer[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** A call must not fail because it could not be observed: a bug in here is logged, and the observation is lost. */
+function guarded<Observed>(logger: Logger, observe: (observed: Observed) => void): (observed: Observed) => void {
+  return (observed) => {
+    try {
+      observe(observed);
+    } catch (error) {
+      logger.error("observation failed", { error });
+    }
+  };
+}
+
+interface OwnParts {
+  readonly calls: Calls;
+  readonly lines: LogLines;
+  readonly inputs: CapturedInputs;
+  readonly tails: LogTails;
+}
+
+function ownFamilies({ calls, lines, inputs, tails }: OwnParts): readonly MetricFamily[] {
+  return [
+    {
+      name: "chaya_log_lines_dropped_total",
+      help: "Log lines that were not kept.",
+      type: "counter",
+      samples: [
+        { labels: { reason: "limit" }, value: lines.droppedByLimit },
+        { labels: { reason: "store" }, value: lines.droppedByStore },
+      ],
+    },
+    counter("chaya_call_records_dropped_total", "Call records that could not be kept.", calls.dropped),
+    counter("chaya_captured_inputs_dropped_total", "Inputs that could not be captured.", inputs.dropped),
+    gauge("chaya_log_readers", "Clients that follow logs.", tails.size),
+  ];
+}
