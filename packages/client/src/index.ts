@@ -1,0 +1,10 @@
+export { AnsweredProblem, answerProblem, ServerUnreachable, UnexpectedAnswer } from "./answer-problem.ts";
+export {
+  type BundleUpload,
+  type Client,
+  type ClientOptions,
+  createClient,
+  type InvokeRequest,
+  type LogRequest,
+} from "./client.ts";
+export { readEvents, type ServerEvent } from "./event-stream.ts";
