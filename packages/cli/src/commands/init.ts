@@ -1,0 +1,55 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { boilerplate, runtimes } from "../boilerplate.ts";
+import { CliError, usageError } from "../cli-error.ts";
+import { localCommand } from "../command.ts";
+
+export const initCommands = [
+  localCommand({
+    path: "init",
+    summary: "Make the folder NAME with a function that works.",
+    arguments: { NAME: { summary: "Name of the function and of the folder." } },
+    flags: {
+      runtime: { value: "RUNTIME", summary: `${runtimes.join(" or ")} (node).` },
+      trigger: { value: "http", summary: "Adds an HTTP trigger at /NAME." },
+    },
+    examples: ["chaya init --runtime node --trigger http hello", "cd hello && chaya deploy --app demo"],
+    run: async ({ terminal, arguments: { NAME }, flags }) => {
+      const runtime = runtimes.find((known) => known === (flags.runtime ?? "node"));
+      if (runtime === undefined)
+        throw usageError(`The runtime '${flags.runtime}' is not known.`, `Known: ${runtimes.join(", ")}.`);
+      if (flags.trigger !== undefined && flags.trigger !== "http") {
+        throw usageError(`The trigger '${flags.trigger}' is not known.`, "Known: http.");
+      }
+      const folder = resolve(terminal.directory, NAME);
+      const files = boilerplate({
+        name: functionName(NAME),
+        runtime,
+        hasTrigger: flags.trigger !== undefined,
+      });
+      await makeFolder(folder, NAME);
+      for (const [name, text] of Object.entries(files)) await writeFile(resolve(folder, name), text, { flag: "wx" });
+      terminal.stdout.write(
+        `Made ${NAME} with ${Object.keys(files).join(", ")}.\nDeploy it with: cd ${NAME} && chaya deploy --app demo\n`,
+      );
+    },
+  }),
+];
+
+/** Fn's rule for names in func.yaml, and what is a plain folder name everywhere. */
+function functionName(name: string): string {
+  if (/^[a-z0-9][a-z0-9._-]*$/.test(name)) return name;
+  throw usageError(`'${name}' cannot be the name of a function.`, "Use lower-case letters, digits, '-', '_' and '.'.");
+}
+
+async function makeFolder(folder: string, name: string): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    const isThere = error instanceof Error && "code" in error && error.code === "EEXIST";
+    const what = isThere
+      ? `There is a '${name}' here already.`
+      : `The folder '${name}' cannot be made: ${error instanceof Error ? error.message : error}`;
+    throw new CliError({ what, hint: "Choose another name or another place." }, { cause: error });
+  }
+}

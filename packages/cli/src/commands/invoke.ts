@@ -1,0 +1,81 @@
+import { Readable } from "node:stream";
+import { answerProblem } from "@chaya/client";
+import { type ExitCode, exitCode } from "../cli-error.ts";
+import { serverCommand } from "../command.ts";
+import { findApp, findFn } from "../find-records.ts";
+import { withProgress } from "../progress.ts";
+import type { Terminal } from "../terminal.ts";
+import { visibleDocument } from "../visible-text.ts";
+
+export const invokeCommands = [
+  serverCommand({
+    path: "invoke",
+    summary: "Call a function; standard input is the body, standard output gets the answer.",
+    arguments: { APP: { summary: "Name or id of the application." }, FN: { summary: "Name or id of the function." } },
+    flags: {
+      detached: { summary: "Accept the call now and run it later; prints its id." },
+      "content-type": { value: "TYPE", summary: "Content type of the body (application/json)." },
+      "idempotency-key": { value: "KEY", summary: "With --detached: the same key within 24 h is the same call." },
+    },
+    examples: [`echo '{"name":"Chaya"}' | chaya invoke demo hello`, "chaya invoke demo hello --detached < body.json"],
+    run: async ({ client, terminal, arguments: words, flags }) => {
+      const fn = await findFn(client, await findApp(client, words.APP), words.FN);
+      // At a terminal nobody means to type a body.
+      const body = terminal.stdin.isTTY ? undefined : Readable.toWeb(terminal.stdin);
+      const request = {
+        fnId: fn.id,
+        contentType: flags["content-type"] ?? "application/json",
+        isDetached: flags.detached,
+        ...(body && { body }),
+        ...(flags["idempotency-key"] && { idempotencyKey: flags["idempotency-key"] }),
+      };
+      const call = client.invoke(request);
+      const response = await withProgress(terminal, `Waiting for ${words.APP}/${words.FN}`, call);
+      if (flags.json) return await printAnswer(response, terminal);
+      if (!response.ok) throw await answerProblem(response, "fn");
+      if (flags.detached) terminal.stdout.write(`${response.headers.get("fn-call-id")}\n`);
+      else await writeBody(response, terminal);
+      return exitCode.ok;
+    },
+  }),
+];
+
+/** Bytes as they are into a pipe or file; made safe to show on a terminal. */
+async function writeBody(response: Response, { stdout }: Terminal): Promise<void> {
+  const decoder = new TextDecoder();
+  let last = "\n";
+  for await (const chunk of response.body ?? []) {
+    if (!stdout.isTTY) {
+      stdout.write(chunk);
+      continue;
+    }
+    const text = visibleDocument(decoder.decode(chunk, { stream: true }));
+    stdout.write(text);
+    last = text.at(-1) ?? last;
+  }
+  if (stdout.isTTY && last !== "\n") stdout.write("\n");
+}
+
+/** The whole answer as one JSON object; bodies that are not text are base64. */
+async function printAnswer(response: Response, { stdout }: Terminal): Promise<ExitCode> {
+  const bytes = Buffer.from(await response.arrayBuffer());
+  const text = bytes.toString();
+  const isText = Buffer.from(text).equals(bytes);
+  const answer = {
+    status: response.status,
+    callId: response.headers.get("fn-call-id"),
+    headers: Object.fromEntries(response.headers),
+    ...(isText ? { body: jsonOrText(response, text) } : { bodyBase64: bytes.toString("base64") }),
+  };
+  stdout.write(`${JSON.stringify(answer, null, 2)}\n`);
+  return response.ok ? exitCode.ok : exitCode.failed;
+}
+
+function jsonOrText(response: Response, text: string): unknown {
+  if (!/\bjson\b/.test(response.headers.get("content-type") ?? "")) return text;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,66 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createClient } from "@chaya/client";
+import { boilerplate } from "../boilerplate.ts";
+import { type ExitCode, exitCode } from "../cli-error.ts";
+import { localCommand } from "../command.ts";
+import { deployFunction } from "../deploy/deploy-function.ts";
+import { appNamed } from "../find-records.ts";
+import type { Terminal } from "../terminal.ts";
+
+const startFlags = {
+  host: { value: "ADDRESS", summary: "Address to listen on (127.0.0.1)." },
+  port: { value: "PORT", summary: "Port to listen on; 0 takes a free one (8080)." },
+  data: { value: "DIRECTORY", summary: "Data directory (.chaya)." },
+  store: { value: "STORE", summary: "embedded, or postgres://USER@HOST/DATABASE." },
+  runtime: { value: "RUNTIME", summary: "What runs functions: process." },
+  auth: { value: "MODE", summary: "Who may use the control API: none = you, from this machine." },
+  "public-url": { value: "URL", summary: "The URL that clients use (http://localhost:PORT)." },
+  domain: { value: "NAME", summary: "Domain below which gateways and sites get their names (localhost)." },
+  "allow-host": { value: "HOSTS", summary: "Further Host names of the control API, separated by commas." },
+  "trusted-proxies": { value: "RANGES", summary: "Whose X-Forwarded-* headers are believed, separated by commas." },
+  region: { value: "NAME", summary: "Region name in OCIDs (us-ashburn-1)." },
+  "log-level": { value: "LEVEL", summary: "debug, info, warn, error or silent (warn)." },
+  "cors-origins": {
+    value: "ORIGINS",
+    summary: "Origins whose pages may call functions, separated by commas; * for any.",
+  },
+  "function-memory": { value: "MIB", summary: "Memory that all functions may use together." },
+} as const;
+
+export const startCommands = [
+  localCommand({
+    path: "start",
+    summary: "Start the platform on this machine.",
+    flags: { ...startFlags, example: { summary: "Deploy the example function once the server is ready." } },
+    examples: ["chaya start", "chaya start --port 0 --data /var/lib/chaya"],
+    run: async ({ terminal, flags }): Promise<ExitCode> => {
+      const { startServer } = await import("@chaya/server");
+      const { example, ...options } = flags;
+      const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+      await startServer(given, example ? { onReady: ({ address }) => deployExample(terminal, address) } : {});
+      // The server has said how it ended.
+      return exitCodeOf(Number(process.exitCode ?? 0));
+    },
+  }),
+];
+
+function exitCodeOf(code: number): ExitCode {
+  return Object.values(exitCode).find((known) => known === code) ?? exitCode.failed;
+}
+
+/** Deploys the function that `chaya init` makes, as application `example`: something to call at once. */
+async function deployExample(terminal: Terminal, url: string): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "chaya-example-"));
+  try {
+    const files = boilerplate({ name: "hello", runtime: "node", hasTrigger: true });
+    for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+    const client = createClient({ url });
+    const app = (await appNamed(client, "example")) ?? (await client.fn.createApp({ body: { name: "example" } }));
+    const { triggers } = await deployFunction({ client, terminal }, app, folder);
+    for (const { endpoint } of triggers) terminal.stdout.write(`An example answers at ${endpoint}\n`);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
