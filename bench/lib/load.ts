@@ -1,0 +1,103 @@
+// Load by wrk, CPU from /proc: what a run cost the program under measurement.
+import { spawn } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { needTools, type Program, temporaryDirectory } from "./tools.ts";
+
+export interface LoadOptions {
+  readonly connections: number;
+  readonly seconds: number;
+  readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly path?: string;
+}
+
+export interface LoadResult {
+  readonly requestsPerSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly errors: number;
+  /** Time of processor the program used, per request. */
+  readonly cpuUsPerRequest: number;
+}
+
+const ticksPerSecond = 100;
+
+export async function load(program: Pick<Program, "url" | "pids">, options: LoadOptions): Promise<LoadResult> {
+  needTools("wrk");
+  const script = join(temporaryDirectory("wrk"), "load.lua");
+  writeFileSync(script, wrkScript(options));
+  const url = options.path === undefined ? program.url : new URL(options.path, program.url).href;
+  const cpuBefore = cpuUs(program.pids());
+  const output = await run("wrk", [
+    "-t1",
+    `-c${options.connections}`,
+    `-d${options.seconds}s`,
+    "--timeout",
+    "30s",
+    "-s",
+    script,
+    url,
+  ]);
+  const cpuAfter = cpuUs(program.pids());
+  const line = /RESULT (.*)/.exec(output)?.[1];
+  if (line === undefined) throw new Error(`wrk gave no result: ${output}`);
+  const [requests = 0, durationUs = 1, p50Us = 0, p99Us = 0, errors = 0] = line.split(" ").map(Number);
+  return {
+    requestsPerSecond: requests / (durationUs / 1e6),
+    p50Ms: p50Us / 1000,
+    p99Ms: p99Us / 1000,
+    errors,
+    cpuUsPerRequest: (cpuAfter - cpuBefore) / Math.max(1, requests),
+  };
+}
+
+function wrkScript({ body = "x".repeat(100), headers = {} }: LoadOptions): string {
+  const lines = Object.entries(headers).map(([name, value]) => `wrk.headers["${name}"] = "${value}"`);
+  return `wrk.method = "POST"
+wrk.body = "${body}"
+wrk.headers["Content-Type"] = "application/json"
+${lines.join("\n")}
+done = function(summary, latency)
+  local e = summary.errors
+  io.write(string.format("RESULT %d %d %d %d %d\\n", summary.requests, summary.duration,
+    latency:percentile(50), latency:percentile(99), e.connect + e.read + e.write + e.status + e.timeout))
+end
+`;
+}
+
+/** User and system time of all threads of the processes, in µs. proc(5), fields 14 and 15 of /proc/PID/stat. */
+function cpuUs(pids: readonly number[]): number {
+  let ticks = 0;
+  for (const pid of pids) {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    ticks += Number(fields[11]) + Number(fields[12]);
+  }
+  return (ticks / ticksPerSecond) * 1e6;
+}
+
+function run(command: string, args: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] });
+    let output = "";
+    child.stdout.on("data", (chunk) => (output += chunk));
+    child.once("error", reject);
+    child.once("close", () => resolve(output));
+  });
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
+
+/** One line of a report: what was measured, the figure, the target and whether it was met. */
+export function verdict(what: string, figure: string, target: string, isMet: boolean): void {
+  console.log(`${isMet ? "✓" : "✗"} ${what}: ${figure} (target ${target})`);
+}
