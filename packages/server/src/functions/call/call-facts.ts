@@ -1,0 +1,32 @@
+// Hot path: ARCHITECTURE, hot-path rules
+import type { CallView } from "@chaya/contract/chaya";
+import type { Application, FunctionRecord } from "../model.ts";
+import type { CallBody } from "./call-body.ts";
+
+/** What is known of a call when it is accepted. */
+export interface CallFacts {
+  readonly id: string;
+  readonly application: Application;
+  readonly function: FunctionRecord;
+  readonly source: CallView["source"];
+  /** 1 for the first. */
+  readonly attempt: number;
+  readonly acceptedAtMs: number;
+  /** Counts from dispatch. */
+  readonly timeoutMs: number;
+  /** Where the timeout is set, in words. */
+  readonly timeoutSetBy: string;
+  /** For the function: the caller's, already filtered. */
+  readonly headers: readonly string[];
+  /** The signed context it hands to the calls it makes. */
+  readonly chain: string;
+  readonly body: CallBody;
+  readonly contentType: string;
+  readonly causeId: string | undefined;
+  readonly traceId: string | undefined;
+}
+
+export interface BodyLimits {
+  readonly requestBodyBytesMax: number;
+  readonly responseBodyBytesMax: number;
+}

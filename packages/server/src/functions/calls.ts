@@ -1,0 +1,95 @@
+// Hot path: ARCHITECTURE, hot-path rules
+import type { Clock } from "../kernel/clock.ts";
+import { type NodeState, refuseCall } from "./admission.ts";
+import { Call, type CallDeps } from "./call/call.ts";
+import { signChain } from "./call/call-chain.ts";
+import type { BodyLimits, CallFacts } from "./call/call-facts.ts";
+import type { CallReporter } from "./call/call-report.ts";
+import type { Caller } from "./call/caller.ts";
+import type { FunctionRecord } from "./model.ts";
+import type { NodeLimits } from "./pool/node-capacity.ts";
+import type { Pools } from "./pool/pools.ts";
+
+/** A call to begin. */
+export interface CallRequest extends Omit<CallFacts, "chain" | "timeoutMs" | "timeoutSetBy"> {
+  readonly timeout: CallTimeout;
+  readonly chainDepth: number;
+  /** As announced; 0 when it was not. */
+  readonly bodyBytes: number;
+}
+
+export interface CallTimeout {
+  readonly ms: number;
+  /** In words, for whoever wants to change it. */
+  readonly setBy: string;
+}
+
+export interface CallsDeps {
+  readonly clock: Clock;
+  readonly pools: Pools;
+  readonly report: CallReporter;
+  /** Signs the call context. The same on every node and after a restart. */
+  readonly chainKey: Uint8Array;
+  readonly limits: BodyLimits & Pick<NodeLimits, "memoryMiBMax">;
+}
+
+/** Begins calls and knows how many are under way. Open → draining (new calls are refused) → without calls. */
+export class Calls {
+  readonly #deps: CallsDeps;
+  readonly #callDeps: CallDeps;
+  readonly #node: NodeState & { isDraining: boolean };
+  readonly #onIdle: (() => void)[] = [];
+  #active = 0;
+
+  constructor(deps: CallsDeps) {
+    this.#deps = deps;
+    const { clock, report, limits } = deps;
+    this.#callDeps = { clock, report, limits, onFinished: () => this.#finished() };
+    this.#node = { ...limits, isDraining: false };
+  }
+
+  get node(): NodeState {
+    return this.#node;
+  }
+
+  /** Begins a call, or refuses it at once; `caller` learns its end either way. */
+  begin(request: CallRequest, caller: Caller, report = this.#callDeps.report): Call {
+    const { id, application, function: fn, timeout, chainDepth } = request;
+    const chain = signChain(this.#deps.chainKey, id, chainDepth);
+    const facts = { ...request, chain, timeoutMs: timeout.ms, timeoutSetBy: timeout.setBy };
+    const pool = this.#deps.pools.of(application, fn);
+    this.#active++;
+    const call = new Call({ ...this.#callDeps, report }, facts, { pool, caller });
+    call.start(refuseCall(request, this.#node));
+    return call;
+  }
+
+  /** Takes no more. Resolves when the last call has ended or `deadlineMs` have passed. */
+  drain(deadlineMs: number): Promise<void> {
+    this.#node.isDraining = true;
+    if (this.#active === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = this.#deps.clock.schedule(deadlineMs, resolve);
+      this.#onIdle.push(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
+  }
+
+  #finished(): void {
+    this.#active--;
+    if (this.#active === 0) for (const wake of this.#onIdle.splice(0)) wake();
+  }
+}
+
+export function timeoutOf(fn: FunctionRecord): CallTimeout {
+  return { ms: fn.timeoutS * 1000, setBy: `timeout of function '${fn.name}'` };
+}
+
+/** Detached calls may have a longer one of their own. */
+export function detachedTimeoutOf(fn: FunctionRecord): CallTimeout {
+  const seconds = fn.settings["detached-timeout"];
+  if (seconds === undefined) return timeoutOf(fn);
+  return { ms: seconds * 1000, setBy: `annotation chaya/detached-timeout of function '${fn.name}'` };
+}

@@ -1,0 +1,77 @@
+// Hot path: ARCHITECTURE, hot-path rules
+import type { CallView } from "@chaya/contract/chaya";
+import { sendAnswer } from "../http/answer.ts";
+import type { Exchange } from "../http/exchange.ts";
+import type { Clock } from "../kernel/clock.ts";
+import type { NewId } from "../kernel/ids.ts";
+import type { MapAnswer } from "./call/answer-headers.ts";
+import type { CallBody } from "./call/call-body.ts";
+import { readChain } from "./call/call-chain.ts";
+import { type Calls, timeoutOf } from "./calls.ts";
+import { type CorsSettings, decideCors } from "./cors.ts";
+import { HttpCaller } from "./http-caller.ts";
+import type { Application, Directory, FunctionRecord } from "./model.ts";
+
+/** What the doors of functions share. */
+export interface DoorDeps {
+  readonly clock: Clock;
+  readonly ids: NewId;
+  readonly directory: Directory;
+  readonly calls: Calls;
+  readonly chainKey: Uint8Array;
+  readonly cors: CorsSettings;
+}
+
+export interface DoorCall {
+  readonly application: Application;
+  readonly function: FunctionRecord;
+  readonly source: CallView["source"];
+  /** For the function, filtered for this door. */
+  readonly headers: readonly string[];
+  readonly mapAnswer: MapAnswer;
+  readonly addedHeaders: readonly string[];
+}
+
+/** Answers the preflights and refusals of CORS; otherwise the headers that the answer gets. */
+export function passCors(settings: CorsSettings, exchange: Exchange): readonly string[] | undefined {
+  const { request, response } = exchange;
+  const decision = decideCors(settings, { method: request.method ?? "", origin: request.headers.origin });
+  if (decision.kind === "serve") return decision.headers;
+  sendAnswer(response, decision.answer);
+  return undefined;
+}
+
+/** Begins the call of an exchange and returns at once; the call answers when it ends. */
+export function beginHttpCall(deps: DoorDeps, exchange: Exchange, door: DoorCall): void {
+  const { request } = exchange;
+  const { depth, parentCallId } = readChain(deps.chainKey, request.rawHeaders);
+  const id = deps.ids();
+  deps.calls.begin(
+    {
+      id,
+      application: door.application,
+      function: door.function,
+      source: door.source,
+      attempt: 1,
+      acceptedAtMs: deps.clock.nowMs(),
+      timeout: timeoutOf(door.function),
+      headers: door.headers,
+      body: bodyOf(exchange),
+      bodyBytes: Number(request.headers["content-length"] ?? 0),
+      contentType: request.headers["content-type"] ?? "",
+      chainDepth: depth,
+      causeId: parentCallId,
+      traceId: undefined,
+    },
+    new HttpCaller(exchange, { callId: id, mapAnswer: door.mapAnswer, addedHeaders: door.addedHeaders }),
+  );
+}
+
+const emptyBody = new Uint8Array(0);
+
+/** A request without framing headers has no body (RFC 9112 §6.3), and reading nothing is cheaper than asking. */
+export function bodyOf({ request }: Exchange): CallBody {
+  const { headers } = request;
+  const isEmpty = headers["transfer-encoding"] === undefined && (headers["content-length"] ?? "0") === "0";
+  return isEmpty ? emptyBody : request;
+}

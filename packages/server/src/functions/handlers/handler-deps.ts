@@ -1,0 +1,6 @@
+import type { RecordDeps } from "../records/commit.ts";
+
+export interface HandlerDeps extends RecordDeps {
+  /** Without a slash at its end; the only source of the URLs that answers carry. */
+  readonly publicUrl: () => string;
+}

@@ -1,0 +1,3 @@
+export { corsHeadersDefault } from "./cors.ts";
+export { createFunctionRecords, type FunctionRecords } from "./function-records.ts";
+export { createInvocation, type Invocation, type InvocationDeps } from "./invocation.ts";

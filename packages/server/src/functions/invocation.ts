@@ -1,0 +1,92 @@
+import type { PayloadDriver } from "../drivers/payload/driver.ts";
+import type { RuntimeDriver } from "../drivers/runtime/driver.ts";
+import type { Store } from "../drivers/store/driver.ts";
+import type { MainTables } from "../drivers/store/tables.ts";
+import type { ServeExchange } from "../http/exchange.ts";
+import type { Clock } from "../kernel/clock.ts";
+import type { NewId } from "../kernel/ids.ts";
+import { Lifetime } from "../kernel/lifetime.ts";
+import type { Logger } from "../kernel/logger.ts";
+import type { Random } from "../kernel/random.ts";
+import type {
+  Admit,
+  CaptureInput,
+  InvokeDetached,
+  ObserveCall,
+  ObserveLine,
+  ReadGauges,
+  ReadSecrets,
+} from "../seams.ts";
+import type { WorkQueue } from "../work/work.ts";
+import type { BodyLimits } from "./call/call-facts.ts";
+import { CallReport } from "./call/call-report.ts";
+import { Calls } from "./calls.ts";
+import type { CorsSettings } from "./cors.ts";
+import { startDeadlineSweep } from "./deadlines.ts";
+import { DetachedCalls } from "./detached.ts";
+import { admitDetached, callWork, createCallWork } from "./detached-work.ts";
+import { createInvokeDoor } from "./invoke.ts";
+import type { Directory } from "./model.ts";
+import type { NodeLimits } from "./pool/node-capacity.ts";
+import { Pools } from "./pool/pools.ts";
+import { SettledPayloads } from "./settled-payloads.ts";
+import { createTriggerDoor } from "./trigger.ts";
+
+export interface InvocationDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ids: NewId;
+  readonly logger: Logger;
+  readonly directory: Directory;
+  readonly runtime: RuntimeDriver;
+  readonly store: Store<MainTables>;
+  readonly payloads: PayloadDriver;
+  /** Not started yet: the kind of work that detached calls are is registered here. */
+  readonly work: WorkQueue;
+  readonly readSecrets: ReadSecrets;
+  readonly observeCall: ObserveCall;
+  readonly observeLine: ObserveLine;
+  readonly captureInput: CaptureInput;
+  readonly limits: NodeLimits & BodyLimits;
+  /** Signs the call context; the same on every node and after a restart. 32 bytes. */
+  readonly chainKey: Uint8Array;
+  readonly cors: CorsSettings;
+}
+
+/** The core: requests become calls, calls run on instances. Disposing ends what is left, calls included. */
+export interface Invocation extends AsyncDisposable {
+  readonly invoke: ServeExchange;
+  readonly trigger: ServeExchange;
+  readonly invokeDetached: InvokeDetached;
+  readonly admit: Admit;
+  readonly readGauges: ReadGauges;
+  /** Takes no more calls. Resolves when the last has ended, or after `deadlineMs`. */
+  drain(deadlineMs: number): Promise<void>;
+}
+
+export function createInvocation(deps: InvocationDeps): Invocation {
+  const { clock } = deps;
+  const lifetime = new Lifetime();
+  const onCapacity = (functionId: string) => deps.work.capacityChanged(callWork, functionId);
+  const pools = new Pools({ ...deps, onCapacity });
+  lifetime.onClose(() => pools.close());
+  const report = new CallReport(deps);
+  const calls = new Calls({ ...deps, pools, report });
+  const settled = lifetime.own(new SettledPayloads(deps));
+  const detached = lifetime.own(new DetachedCalls({ ...deps, calls, report }));
+  const callWorkDeps = { ...deps, calls, pools, report, settled };
+  deps.work.register(createCallWork(callWorkDeps));
+  const sweep = startDeadlineSweep(clock, pools);
+  lifetime.onClose(() => sweep.cancel());
+  const doors = { ...deps, calls };
+  pools.start();
+  return {
+    invoke: createInvokeDoor({ ...doors, detached }),
+    trigger: createTriggerDoor(doors),
+    invokeDetached: (request) => detached.accept(request),
+    admit: (functionId) => admitDetached(callWorkDeps, functionId),
+    readGauges: () => pools.gauges(),
+    drain: (deadlineMs) => calls.drain(deadlineMs),
+    [Symbol.asyncDispose]: () => lifetime[Symbol.asyncDispose](),
+  };
+}
