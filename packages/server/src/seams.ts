@@ -114,6 +114,3 @@ export interface ResolveFunctions {
 
 /** Owner: functions. Users: work, later events and schedules: how many calls of this function could start now. */
 export type Admit = (functionId: string) => number;
-
-/** Owner: each service that keeps resources. Users: those who hang things on them: called inside the deleting transaction's wake. */
-export type OnDeleted = (kind: "application" | "function" | "trigger", id: string) => void;

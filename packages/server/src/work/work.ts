@@ -19,9 +19,10 @@ export interface WorkQueue extends AsyncDisposable {
   add(item: NewWork): Promise<void>;
   /** A lane may be able to start more than before (an instance became free). Cheap; hot path. */
   capacityChanged(kind: string, lane: string): void;
-  /** How many items wait or run in a lane. */
+  /** How many items wait or run in a lane: counted now and then, on large lanes less often, and kept up with what this
+   *  node does between, so other nodes' changes show late. Cheap enough to ask before each addition. */
   count(kind: string, lane: string): Promise<number>;
-  /** Takes no more, lets what runs finish until `deadlineMs` has passed, then lets its leases go. */
+  /** Takes no more, lets what runs finish for `deadlineMs`, then aborts it and lets its leases go for others. */
   drain(deadlineMs: number): Promise<void>;
   readonly deadLetters: DeadLetters;
 }
@@ -31,7 +32,7 @@ export interface NewWork {
   readonly kind: string;
   readonly lane: string;
   readonly dueAtMs: number;
-  /** Attempts in all, the first included. */
+  /** Attempts in all that may fail, the first included. */
   readonly attemptsMax: number;
   /** From acceptance; older work becomes a dead letter whatever its attempts. */
   readonly ageMsMax: number;
@@ -49,7 +50,10 @@ export interface Work {
   readonly lane: string;
   readonly dueAtMs: number;
   readonly acceptedAtMs: number;
-  /** Number of this attempt: 1 is the first. */
+  /**
+   * Number of this attempt: 1 is the first. Every start has its own, also one that was refused, aborted or lost by a
+   * crash, so of two attempts the newer has the larger number. Which ones count against `attemptsMax`, outcomes decide.
+   */
   readonly attempt: number;
   readonly attemptsMax: number;
   readonly payload: Uint8Array | undefined;
@@ -63,7 +67,10 @@ export interface WorkKind {
   readonly name: string;
   /** Of the node's running work, how many places only this kind may take. */
   readonly placesReserved: number;
-  /** How many items of this lane could start now on this node; claims never take more. */
+  /**
+   * How many items of this lane could start now on this node; claims never take more. `run` counts from the moment it
+   * is called: what it takes of the lane's capacity, it takes before its first await.
+   */
   admit(lane: string): number;
   /** Runs one item. Aborts when its lease was lost or the node stops. What it throws counts as `refused`. */
   run(work: Work, signal: AbortSignal): Promise<WorkOutcome>;
@@ -94,7 +101,8 @@ export interface DeadLetters {
     readonly countMax: number;
   }): Promise<readonly DeadLetter[]>;
   get(id: string): Promise<DeadLetter | undefined>;
-  /** Puts it back under the same id with fresh attempts and age, due now. False when it is not there. */
+  /** Puts it back under the same id with a fresh age, due now: it may fail as often as before, and the number of the
+   *  attempt goes on from the last. False when it is not there. */
   redrive(id: string): Promise<boolean>;
   remove(id: string): Promise<boolean>;
 }
