@@ -170,7 +170,15 @@ export const chayaRoutes = {
     query: SecretQuery,
     body: SecretBody,
     result: SecretView,
-    problems: ["application-not-found", "function-not-found", "request-invalid", "body-not-json"],
+    problems: [
+      "application-not-found",
+      "function-not-found",
+      "secrets-exhausted",
+      "secrets-key-differs",
+      "secrets-key-unfit",
+      "request-invalid",
+      "body-not-json",
+    ],
   }),
   unsetSecret: route({
     ...base,

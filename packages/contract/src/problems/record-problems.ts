@@ -103,4 +103,15 @@ export const recordProblems = {
     sentence: () => "This node has another key for secrets than the store's secrets are sealed with.",
     hint: () => "Copy secrets.key from the node that set them into this node's data directory and restart it.",
   }),
+  "secrets-key-unfit": problem<{ reason: string }>({
+    kind: "internal",
+    sentence: (f) => `The key of the secrets cannot be used: ${f.reason}.`,
+    hint: () => "Restore secrets.key from a backup or copy it from another node; only the server's user may read it.",
+    fn: () => "internal server error",
+  }),
+  "secrets-exhausted": problem<{ application: string; secretsMax: number }>({
+    kind: "exhausted",
+    sentence: (f) => `The application '${f.application}' has ${f.secretsMax} secrets already.`,
+    hint: () => "Remove one with: chaya secrets unset APP NAME",
+  }),
 } as const;
