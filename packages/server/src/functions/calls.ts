@@ -1,5 +1,6 @@
 // Hot path: ARCHITECTURE, hot-path rules
 import type { Clock } from "../kernel/clock.ts";
+import { StreamGarbage } from "../kernel/stream-garbage.ts";
 import { type NodeState, refuseCall } from "./admission.ts";
 import { Call, type CallDeps } from "./call/call.ts";
 import { signChain } from "./call/call-chain.ts";
@@ -44,7 +45,8 @@ export class Calls {
   constructor(deps: CallsDeps) {
     this.#deps = deps;
     const { clock, report, limits } = deps;
-    this.#callDeps = { clock, report, limits, onFinished: () => this.#finished() };
+    const garbage = new StreamGarbage();
+    this.#callDeps = { clock, report, limits, garbage, onFinished: () => this.#finished() };
     this.#node = { ...limits, isDraining: false };
   }
 

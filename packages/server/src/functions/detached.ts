@@ -1,4 +1,4 @@
-import { limits, Problem } from "@chaya/contract";
+import { isProblem, limits, Problem } from "@chaya/contract";
 import type { PayloadDriver } from "../drivers/payload/driver.ts";
 import type { Store } from "../drivers/store/driver.ts";
 import type { MainTables } from "../drivers/store/tables.ts";
@@ -79,7 +79,8 @@ export class DetachedCalls implements AsyncDisposable {
       else report.queued(factsOf({ ...item, attempt: 1 }, details), { requestBytes: body.bytes });
       return accepted;
     } catch (error) {
-      await this.#drop(body);
+      // A commit that failed without an answer may have happened: then a row names the body. The collector finds out.
+      if (isProblem(error, "idempotency-key-reused")) await this.#drop(body);
       throw error;
     }
   }

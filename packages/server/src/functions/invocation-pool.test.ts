@@ -91,6 +91,24 @@ describe("a burst of first calls", () => {
   });
 });
 
+describe("several nodes", () => {
+  it("share a function's maximum", async () => {
+    const gate = new Gate();
+    let nodes = 3;
+    const rig = await open({ answer: gate.answer, deps: { liveNodes: () => nodes } });
+    const fn = rig.addFunction("worker", { settings: { "max-instances": 4 } });
+    const answers = Array.from({ length: 5 }, () => rig.invoke(fn));
+    await rig.until(() => gate.running.length === 2 && gauge(rig)?.waiting === 3);
+    nodes = 1;
+    await rig.clock.advance(50);
+    await rig.until(() => gate.running.length === 4 && gauge(rig)?.waiting === 1);
+    gate.finishAll();
+    await rig.until(() => gate.running.length === 1);
+    gate.finishAll();
+    expect((await Promise.all(answers)).map((answer) => answer.status)).toEqual(Array(5).fill(200));
+  });
+});
+
 describe("idle instances", () => {
   it("are taken newest first, so that the others can end", async () => {
     const gate = new Gate();

@@ -48,6 +48,8 @@ export interface InvocationDeps {
   readonly observeLine: ObserveLine;
   readonly captureInput: CaptureInput;
   readonly limits: NodeLimits & BodyLimits;
+  /** How many nodes share the functions' maxima, this one included. */
+  readonly liveNodes: () => number;
   /** Signs the call context; the same on every node and after a restart. 32 bytes. */
   readonly chainKey: Uint8Array;
   readonly cors: CorsSettings;

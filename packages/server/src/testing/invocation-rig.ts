@@ -90,6 +90,7 @@ export class InvocationRig implements AsyncDisposable {
         observeLine: (line) => this.lines.push(line),
         captureInput: (input) => this.captured.push(input),
         limits: nodeLimits,
+        liveNodes: () => 1,
         chainKey: Buffer.alloc(32, 7),
         cors: { origins: [], headers: [] },
         ...options.deps,

@@ -2,6 +2,7 @@
 import { isProblem, limits, Problem } from "@chaya/contract";
 import type { InstanceEnd } from "../../drivers/runtime/driver.ts";
 import type { Clock } from "../../kernel/clock.ts";
+import type { StreamGarbage } from "../../kernel/stream-garbage.ts";
 import type { FunctionPool } from "../pool/function-pool.ts";
 import type { PoolCall, PooledInstance } from "../pool/pooled-instance.ts";
 import type { AnswerHead } from "./answer-head.ts";
@@ -18,6 +19,7 @@ export interface CallDeps {
   readonly limits: BodyLimits;
   readonly clock: Clock;
   readonly report: CallReporter;
+  readonly garbage: StreamGarbage;
   /** The call is over, whatever came of it. */
   readonly onFinished: () => void;
 }
@@ -156,6 +158,7 @@ export class Call implements PoolCall, AnswerReceiver, BodyReceiver {
 
   onBodyPart(bytes: Uint8Array): boolean {
     this.#requestBytes += bytes.length;
+    this.#deps.garbage.passed(bytes.length);
     this.#captured?.add(bytes);
     const { requestBodyBytesMax: bytesMax } = this.#deps.limits;
     if (this.#requestBytes > bytesMax) {
@@ -185,6 +188,7 @@ export class Call implements PoolCall, AnswerReceiver, BodyReceiver {
 
   onBody(bytes: Buffer): void {
     this.#responseBytes += bytes.length;
+    this.#deps.garbage.passed(bytes.length);
     const { responseBodyBytesMax: bytesMax } = this.#deps.limits;
     if (this.#responseBytes > bytesMax) this.#destroyAndFail(new Problem("function-response-too-large", { bytesMax }));
     // What a function says beside its failure is for its log: callers get our sentence.

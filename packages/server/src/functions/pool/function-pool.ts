@@ -18,6 +18,8 @@ export interface PoolDeps {
   readonly random: Random;
   readonly capacity: NodeCapacity;
   readonly starter: InstanceStarter;
+  /** How many nodes share a function's maximum; never below 1. */
+  readonly liveNodes: () => number;
   /** The function may be able to take more calls than before. */
   readonly onCapacity: (functionId: string) => void;
 }
@@ -80,6 +82,11 @@ export class FunctionPool implements StartSeeker {
   get isEmpty(): boolean {
     if (this.instances.size > 0 || this.#waiting.size > 0 || this.#pending.size > 0) return false;
     return this.#retiredBy !== undefined || (this.#failures === undefined && this.#instancesMin === 0);
+  }
+
+  /** This node's share of the function's maximum. */
+  get #instancesMax(): number {
+    return Math.ceil(this.#subject.function.settings["max-instances"] / this.#deps.liveNodes());
   }
 
   get #instancesMin(): number {
@@ -224,7 +231,7 @@ export class FunctionPool implements StartSeeker {
   }
 
   #instancesLeft(): number {
-    return Math.max(0, this.#subject.function.settings["max-instances"] - this.instances.size - this.#starting);
+    return Math.max(0, this.#instancesMax - this.instances.size - this.#starting);
   }
 
   #grant(call: PoolCall, instance: PooledInstance): void {

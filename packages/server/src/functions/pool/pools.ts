@@ -7,7 +7,7 @@ import { FunctionPool, type PoolDeps } from "./function-pool.ts";
 import { InstanceStarter, type InstanceStarterDeps, type PoolSubject } from "./instance-starter.ts";
 import { type Evictable, NodeCapacity, type NodeLimits } from "./node-capacity.ts";
 
-export interface PoolsDeps extends InstanceStarterDeps, Pick<PoolDeps, "random" | "onCapacity"> {
+export interface PoolsDeps extends InstanceStarterDeps, Pick<PoolDeps, "random" | "onCapacity" | "liveNodes"> {
   readonly directory: Directory;
   readonly logger: Logger;
   readonly limits: NodeLimits;

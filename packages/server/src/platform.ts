@@ -1,0 +1,288 @@
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { limits } from "@chaya/contract";
+import type { NodeView } from "@chaya/contract/chaya";
+import { fnRoutes } from "@chaya/contract/fn";
+import { openApiDocument } from "@chaya/contract/openapi";
+import type { ServerConfig } from "./config.ts";
+import { type DataDirectory, openDataDirectory } from "./data-directory.ts";
+import { payloadDrivers, runtimeDrivers, type Stores, storeDrivers } from "./drivers/drivers.ts";
+import { createPayloadCollector } from "./drivers/payload/collect.ts";
+import type { PayloadDriver } from "./drivers/payload/driver.ts";
+import type { RuntimeDriver } from "./drivers/runtime/driver.ts";
+import type { Store } from "./drivers/store/driver.ts";
+import type { MainTables, TelemetryTables } from "./drivers/store/tables.ts";
+import { readChainKey, readOrMakeFact } from "./facts.ts";
+import {
+  corsHeadersDefault,
+  createFunctionRecords,
+  createInvocation,
+  type FunctionRecords,
+  type Invocation,
+  type InvocationDeps,
+} from "./functions/index.ts";
+import { createControlServer } from "./http/control/control-server.ts";
+import type { ServedRoute } from "./http/exchange.ts";
+import { createFront, type Front } from "./http/front/front.ts";
+import { publicDoors } from "./http/front/public-doors.ts";
+import { type Clock, systemClock } from "./kernel/clock.ts";
+import { createIds, type NewId } from "./kernel/ids.ts";
+import { Lifetime } from "./kernel/lifetime.ts";
+import { createLogger, type Logger } from "./kernel/logger.ts";
+import { type Random, systemRandom } from "./kernel/random.ts";
+import { namedInMain } from "./named-payloads.ts";
+import { nodeRoute } from "./node-route.ts";
+import { createSecrets, type Secrets } from "./secrets/index.ts";
+import { createTelemetry, type Telemetry } from "./telemetry/index.ts";
+import { version } from "./version.ts";
+import type { ChangesFeed } from "./work/changes.ts";
+import { createChangesFeed } from "./work/changes-feed.ts";
+import { type LiveNodes, watchLiveNodes } from "./work/live-nodes.ts";
+import type { WorkQueue } from "./work/work.ts";
+import { createWorkQueue } from "./work/work-queue.ts";
+
+/** A running platform. `stop` drains and closes; disposing closes at once. */
+export interface Platform extends AsyncDisposable {
+  /** `http://HOST:PORT` that is listened on. */
+  readonly address: string;
+  readonly publicUrl: string;
+  readonly dataDirectory: string;
+  /** Sentences that whoever started the server should read. */
+  readonly notices: readonly string[];
+  /** Takes no more, lets what is in flight finish for `limits.drainMs`, then closes. */
+  stop(): Promise<void>;
+}
+
+/** What may be replaced: time and chance, a runtime of one's own; tests put faults between the platform and its stores. */
+export interface Overrides {
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly runtime?: RuntimeDriver;
+  readonly workLeaseMs?: number;
+  readonly wrapStores?: (opened: Stores) => Stores;
+  readonly wrapPayloads?: (opened: PayloadDriver) => PayloadDriver;
+}
+
+interface World {
+  readonly config: ServerConfig;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly newId: NewId;
+  readonly logger: Logger;
+  readonly lifetime: Lifetime;
+}
+
+interface Ground {
+  readonly data: DataDirectory;
+  readonly store: Store<MainTables>;
+  readonly telemetryStore: Store<TelemetryTables>;
+  readonly payloads: PayloadDriver;
+  readonly changes: ChangesFeed;
+  readonly work: WorkQueue;
+  readonly liveNodes: LiveNodes;
+  readonly compartmentId: string;
+}
+
+interface Services {
+  readonly records: FunctionRecords;
+  readonly secrets: Secrets;
+  readonly telemetry: Telemetry;
+  readonly invocation: Invocation;
+  readonly runtime: RuntimeDriver;
+}
+
+const placesMax = 256;
+
+/** The composition root: opens everything from the ground up, and closes it newest first. Throws ConfigError. */
+export async function startPlatform(config: ServerConfig, overrides: Overrides = {}): Promise<Platform> {
+  const clock = overrides.clock ?? systemClock();
+  const random = overrides.random ?? systemRandom();
+  const newId = createIds(clock, random);
+  const world = { config, clock, random, newId, logger: createLogger(config.logLevel), lifetime: new Lifetime() };
+  let publicUrl = config.publicUrl ?? "";
+  try {
+    const ground = await openGround(world, overrides);
+    const services = await openServices(world, ground, { publicUrl: () => publicUrl, runtime: overrides.runtime });
+    const startedAtMs = clock.nowMs();
+    const readNode = () => describeNode(world, services, { publicUrl, startedAtMs });
+    const front = await openFront(world, { ...ground, ...services }, { publicUrl: () => publicUrl, readNode });
+    await ground.work.start();
+    const { host, port } = await front.listen(config.host, config.port);
+    publicUrl ||= `http://localhost:${port}`;
+    return {
+      address: `http://${host.includes(":") ? `[${host}]` : host}:${port}`,
+      publicUrl,
+      dataDirectory: config.dataDirectory,
+      notices: noticesOf(services.runtime),
+      stop: () => stop(world, { front, ...ground, ...services }),
+      [Symbol.asyncDispose]: () => world.lifetime[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await world.lifetime[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** What everything stands on: the data directory, the stores, payloads, and what happens later. */
+async function openGround(world: World, overrides: Overrides): Promise<Ground> {
+  const { config, clock, random, newId, logger, lifetime } = world;
+  const { wrapStores = same, wrapPayloads = same, workLeaseMs = limits.workLeaseMs } = overrides;
+  const data = openDataDirectory(config.dataDirectory, newId);
+  lifetime.onClose(() => data[Symbol.dispose]());
+  const stores = wrapStores(await openStores(config, { clock, random }));
+  const store = lifetime.own(stores.main);
+  const telemetryStore = lifetime.own(stores.telemetry);
+  const payloadDirectory = join(data.path, "payloads");
+  const payloads = lifetime.own(
+    wrapPayloads(await payloadDrivers.filesystem.open({ directory: payloadDirectory }, { clock, ids: newId, logger })),
+  );
+  const changes = lifetime.own(createChangesFeed({ store, clock, logger }));
+  await changes.start();
+  const work = lifetime.own(
+    createWorkQueue({ store, clock, ids: newId, random, logger, placesMax, leaseMs: workLeaseMs }),
+  );
+  const liveNodes = lifetime.own(await watchLiveNodes({ store, clock, logger, nodeId: newId() }));
+  const compartmentId = await readOrMakeFact(store, "root-compartment", newId);
+  return { data, store, telemetryStore, payloads, changes, work, liveNodes, compartmentId };
+}
+
+function same<T>(opened: T): T {
+  return opened;
+}
+
+function openStores(config: ServerConfig, deps: { readonly clock: Clock; readonly random: Random }): Promise<Stores> {
+  const { store, dataDirectory } = config;
+  if (store.kind === "postgres") return storeDrivers.postgres.open({ url: store.url }, deps);
+  return storeDrivers.embedded.open({ directory: dataDirectory }, deps);
+}
+
+interface ServiceOptions {
+  readonly publicUrl: () => string;
+  readonly runtime: RuntimeDriver | undefined;
+}
+
+/** The services, in the order of what they need of each other; where they need each other, a seam is bound late. */
+async function openServices(world: World, ground: Ground, options: ServiceOptions): Promise<Services> {
+  const { clock, random, newId, logger, lifetime, config } = world;
+  const { store, payloads, changes, work, compartmentId, data } = ground;
+  const shared = { store, payloads, changes, clock, random, newId, ids: newId, logger, compartmentId };
+  let runtime: RuntimeDriver | undefined;
+  let invocation: Invocation | undefined;
+  const records = lifetime.own(
+    await createFunctionRecords({
+      ...shared,
+      ...{ publicUrl: options.publicUrl, deadLetters: work.deadLetters },
+      forgetImages: async (images) => runtime?.forget(images),
+    }),
+  );
+  const { resolve, directory } = records;
+  const secrets = lifetime.own(await createSecrets({ ...shared, resolve, keyFile: join(data.path, "secrets.key") }));
+  const telemetry = lifetime.own(
+    createTelemetry({
+      ...shared,
+      ...{ store: ground.telemetryStore, resolve, redact: secrets.redact },
+      readGauges: () => invocation?.readGauges() ?? [],
+      readFamilies: () => [],
+    }),
+  );
+  const isNamed = async (ids: readonly string[]) =>
+    new Set([...(await namedInMain(store, ids)), ...(await telemetry.namedPayloads(ids))]);
+  lifetime.own(createPayloadCollector({ payloads, clock, logger, isNamed }));
+  const openBundle = async (digest: string) => (await records.openBundle(digest))?.content;
+  runtime = lifetime.own(
+    options.runtime ??
+      (await runtimeDrivers[config.runtime].open(
+        { directory: data.path, nodePath: process.execPath },
+        { clock, logger, openBundle },
+      )),
+  );
+  const { observeCall, observeLine, captureInput } = telemetry;
+  invocation = lifetime.own(
+    createInvocation({
+      ...shared,
+      ...{ directory, runtime, work, observeCall, observeLine, captureInput, readSecrets: secrets.readSecrets },
+      limits: nodeLimits(config),
+      liveNodes: () => ground.liveNodes.count(),
+      chainKey: await readChainKey(store, () => random.bytes(32)),
+      cors: { origins: config.corsOrigins, headers: corsHeadersDefault },
+    }),
+  );
+  return { records, secrets, telemetry, invocation, runtime };
+}
+
+interface FrontOptions {
+  readonly publicUrl: () => string;
+  readonly readNode: () => NodeView;
+}
+
+/** Every route of the server, behind one listener. */
+async function openFront(world: World, parts: Ground & Services, options: FrontOptions): Promise<Front> {
+  const { clock, logger, newId, config, lifetime } = world;
+  const { records, secrets, telemetry, invocation, changes } = parts;
+  const routes = [nodeRoute(options.readNode), ...records.routes, ...secrets.routes, ...telemetry.routes];
+  const reached = (seq: number, signal: AbortSignal) => changes.reached(seq, signal);
+  const control = lifetime.own(await createControlServer({ clock, logger, reached }, routes));
+  const served: readonly ServedRoute[] = [
+    ...publicDoors({ version, openApi: describeApi, metrics: telemetry.metrics }),
+    ...control.served,
+    ...records.streams,
+    ...telemetry.streams,
+    { route: fnRoutes.invokeFn, serve: invocation.invoke },
+    { route: fnRoutes.callTrigger, serve: invocation.trigger },
+  ];
+  const hosts = { publicUrl: options.publicUrl, allowedHosts: config.allowedHosts };
+  const { trustedProxies } = config;
+  return lifetime.own(createFront({ clock, logger, newId, hosts, trustedProxies, served }));
+}
+
+/** Two steps: what is in flight finishes while nothing new is taken, then everything closes. */
+async function stop(world: World, parts: Ground & Services & { readonly front: Front }): Promise<void> {
+  parts.telemetry.drain();
+  await Promise.all([
+    parts.front.drain(limits.drainMs),
+    parts.work.drain(limits.drainMs),
+    parts.invocation.drain(limits.drainMs),
+  ]);
+  await world.lifetime[Symbol.asyncDispose]();
+}
+
+function nodeLimits(config: ServerConfig): InvocationDeps["limits"] {
+  return {
+    memoryMiBMax: config.functionMemoryMiBMax,
+    instancesMax: limits.instancesPerNodeMax,
+    instancesPerApplicationMax: limits.instancesPerApplicationMax,
+    // More starts at once than cores make each of them slower and none of them earlier.
+    startsMax: Math.max(2, availableParallelism()),
+    waitingCallsMax: limits.waitingCallsPerNodeMax,
+    requestBodyBytesMax: limits.requestBodyBytesMax,
+    responseBodyBytesMax: limits.responseBodyBytesMax,
+  };
+}
+
+function describeApi() {
+  return openApiDocument(version);
+}
+
+function describeNode(world: World, services: Services, now: { publicUrl: string; startedAtMs: number }): NodeView {
+  const { config } = world;
+  const gauges = services.invocation.readGauges();
+  return {
+    version,
+    node: process.version,
+    publicUrl: now.publicUrl,
+    dataDirectory: config.dataDirectory,
+    store: config.store.kind,
+    runtime: services.runtime.name,
+    isolation: services.runtime.abilities.isolation,
+    authentication: config.auth,
+    startedAt: new Date(now.startedAtMs).toISOString(),
+    functionMemoryMiB: config.functionMemoryMiBMax,
+    instances: gauges.reduce((sum, { idle, busy, starting }) => sum + idle + busy + starting, 0),
+    warnings: [...noticesOf(services.runtime)],
+  };
+}
+
+function noticesOf(runtime: RuntimeDriver): readonly string[] {
+  if (runtime.abilities.isolation !== "none") return [];
+  return ["functions run as plain processes of this user, without isolation: deploy code you trust."];
+}

@@ -1,0 +1,10 @@
+import { readFileSync } from "node:fs";
+
+/** The version of this package. */
+export const version: string = readVersion();
+
+function readVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  if (typeof manifest === "object" && manifest !== null && "version" in manifest) return String(manifest.version);
+  throw new Error("package.json has no version");
+}
