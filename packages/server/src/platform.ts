@@ -132,9 +132,9 @@ async function openGround(world: World, overrides: Overrides): Promise<Ground> {
   const stores = wrapStores(await openStores(config, { clock, random }));
   const store = lifetime.own(stores.main);
   const telemetryStore = lifetime.own(stores.telemetry);
-  const payloadDirectory = join(data.path, "payloads");
+  const payloadOptions = { directory: join(data.path, "payloads"), server: data.serverId };
   const payloads = lifetime.own(
-    wrapPayloads(await payloadDrivers.filesystem.open({ directory: payloadDirectory }, { clock, ids: newId, logger })),
+    wrapPayloads(await payloadDrivers.filesystem.open(payloadOptions, { clock, ids: newId, logger })),
   );
   const changes = lifetime.own(createChangesFeed({ store, clock, logger }));
   await changes.start();

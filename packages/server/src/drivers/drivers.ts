@@ -104,9 +104,9 @@ export interface PayloadDeps {
   readonly logger: Logger;
 }
 
-const filesystem: PayloadEntry<{ directory: string }> = {
-  /** `directory`: absolute; one process at a time. */
-  options: z.strictObject({ directory: z.string().startsWith("/") }),
+const filesystem: PayloadEntry<{ directory: string; server: string }> = {
+  /** `directory`: absolute; servers may share it. `server`: the id of this one. */
+  options: z.strictObject({ directory: z.string().startsWith("/"), server: z.string().min(1) }),
   open: async (options, deps) => {
     const { openFilesystemPayloads } = await import("./payload/filesystem/index.ts");
     return openFilesystemPayloads(deps, options);

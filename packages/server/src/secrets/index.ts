@@ -1,1 +1,1 @@
-export { createSecrets, type Secrets, type SecretsDeps } from "./secrets.ts";
+export { createSecrets, type Secrets } from "./secrets.ts";

@@ -22,8 +22,10 @@ export interface FilesystemPayloadDeps {
 }
 
 export interface FilesystemPayloadOptions {
-  /** Absolute path; made when it is missing. One process at a time: what is half written there is removed at open. */
+  /** Absolute path; made when it is missing. Several servers may share it. */
   readonly directory: string;
+  /** The name of this server among them; one process at a time, and what it left half written is removed at open. */
+  readonly server?: string;
   /** How much room there is; the file system's own figures when absent. */
   readonly readSpace?: ReadSpace;
   /** Called before each step that changes the disk; what it throws fails the step. For tests of crashes and faults. */
@@ -35,8 +37,8 @@ export async function openFilesystemPayloads(
   deps: FilesystemPayloadDeps,
   options: FilesystemPayloadOptions,
 ): Promise<PayloadDriver> {
-  const directories = new PayloadDirectories(options.directory);
-  await directories.open();
+  const directories = new PayloadDirectories(options.directory, options.server ?? "only");
+  await directories.open(deps.clock.nowMs());
   return new FilesystemPayloads(deps, options, directories);
 }
 

@@ -92,11 +92,19 @@ describe("payloads as files", () => {
     }
   });
 
-  it("removes what a crash left half-written when it opens", async () => {
-    await mkdir(join(directory, "incoming"));
-    await writeFile(join(directory, "incoming", deps.ids()), "half a payload");
-    await using _payloads = await openFilesystemPayloads(deps, { directory });
-    expect(await countFiles(directory)).toBe(0);
+  it("removes what a crash left half-written when it opens, and nothing that another server is writing", async () => {
+    const [own, others, abandoned] = ["one", "two", "three"].map((server) =>
+      join(directory, "incoming", server, "half"),
+    );
+    for (const path of [own, others, abandoned]) {
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, "half a payload");
+    }
+    const nowS = deps.clock.nowMs() / 1000;
+    await utimes(others, nowS - 3600, nowS - 3600);
+    await utimes(abandoned, nowS - 25 * 3600, nowS - 25 * 3600);
+    await using _payloads = await openFilesystemPayloads(deps, { directory, server: "one" });
+    expect((await filesIn(directory)).map((entry) => entry.parentPath)).toEqual([dirname(others)]);
   });
 
   it("removes directories that have become empty and makes them again when they are needed", async () => {

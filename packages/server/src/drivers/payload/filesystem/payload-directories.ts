@@ -1,5 +1,6 @@
-import { mkdir, open, readdir, rm, rmdir } from "node:fs/promises";
+import { mkdir, open, readdir, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { limits } from "@chaya/contract";
 import { isId } from "../../../kernel/ids.ts";
 
 /**
@@ -8,17 +9,19 @@ import { isId } from "../../../kernel/ids.ts";
  */
 export class PayloadDirectories {
   readonly root: string;
-  readonly incoming: string;
+  readonly #incoming: string;
 
-  constructor(root: string) {
+  /** `server` is the name of this one among those that share the directory. */
+  constructor(root: string, server: string) {
     this.root = root;
-    this.incoming = join(root, "incoming");
+    this.#incoming = join(root, "incoming", server);
   }
 
-  /** Makes what is missing and removes what a crash left half written. */
-  async open(): Promise<void> {
-    await rm(this.incoming, { recursive: true, force: true });
-    await mkdir(this.incoming, { recursive: true, mode: 0o700 });
+  /** Makes what is missing and removes what a crash of this server left half written, or of one that never came back. */
+  async open(nowMs: number): Promise<void> {
+    await rm(this.#incoming, { recursive: true, force: true });
+    await mkdir(this.#incoming, { recursive: true, mode: 0o700 });
+    await removeAbandoned(dirname(this.#incoming), nowMs - limits.payloadOrphanAgeMsMin);
     await syncDirectory(this.root);
     await syncDirectory(dirname(this.root));
   }
@@ -28,7 +31,7 @@ export class PayloadDirectories {
   }
 
   incomingPathOf(id: string): string {
-    return join(this.incoming, id);
+    return join(this.#incoming, id);
   }
 
   /** Makes the directory of a payload and sees to it that it outlives a power cut. */
@@ -54,6 +57,23 @@ export class PayloadDirectories {
       if (seconds.length === 0) await removeIfEmpty(join(this.root, first));
     }
   }
+}
+
+/** The files of other servers that nobody has written to since `beforeMs`: a write never stands still for so long. */
+async function removeAbandoned(incoming: string, beforeMs: number): Promise<void> {
+  for (const { name, parentPath } of await filesIn(incoming)) {
+    const path = join(parentPath, name);
+    try {
+      if ((await stat(path)).mtimeMs < beforeMs) await rm(path, { force: true });
+    } catch (error) {
+      if (!isFileError(error, "ENOENT")) throw error;
+    }
+  }
+}
+
+async function filesIn(directory: string) {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile());
 }
 
 async function removeIfEmpty(directory: string): Promise<void> {
