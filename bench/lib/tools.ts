@@ -1,5 +1,6 @@
 // The programs a benchmark compares with: from Debian, or built here.
 import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -106,16 +107,19 @@ export interface Chaya extends Program {
   readonly pid: number;
   /** From spawn to the ready line. */
   readonly readyMs: number;
+  /** Resolves when the process has ended. */
+  readonly exited: Promise<unknown>;
 }
 
 export async function startChaya(options: ChayaOptions = {}): Promise<Chaya> {
   const data = options.data ?? temporaryDirectory("data");
   mkdirSync(data, { recursive: true });
-  const entry = options.entry ?? join(repository, "packages/cli/src/main.ts");
+  const entry = options.entry ?? join(repository, "packages/cli/bin/chaya.mjs");
   const startedMs = performance.now();
   const child = spawn(process.execPath, [entry, "start", "--port", "0", "--data", data, ...(options.arguments ?? [])], {
     stdio: ["ignore", "pipe", "inherit"],
   });
+  const exited = once(child, "exit");
   const url = await new Promise<string>((resolve, reject) => {
     let text = "";
     child.stdout.on("data", (chunk) => {
@@ -128,7 +132,7 @@ export async function startChaya(options: ChayaOptions = {}): Promise<Chaya> {
   const { pid } = child;
   if (pid === undefined) throw new Error("no pid");
   const readyMs = performance.now() - startedMs;
-  return { name: "Chaya", url, data, pid, readyMs, pids: () => [pid], stop: () => stopped(child) };
+  return { name: "Chaya", url, data, pid, readyMs, exited, pids: () => [pid], stop: () => stopped(child) };
 }
 
 export function pause(ms: number): Promise<void> {
