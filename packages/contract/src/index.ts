@@ -1,3 +1,4 @@
+export { bundleImage, digestOfImage } from "./bundle-image.ts";
 export { limits } from "./limits.ts";
 export { isProblem, Problem, type ProblemOptions } from "./problem.ts";
 export { kindOfStatus, type ProblemKind, problemStatus } from "./problem-status.ts";

@@ -6,7 +6,6 @@ export const storageProblems = {
     kind: "unavailable",
     sentence: (f) => `The store does not answer: ${f.reason}.`,
     hint: () => "Nothing was acknowledged; try again. 'chaya doctor' looks at the store.",
-    fn: () => "internal server error",
   }),
   "store-unfit": problem<{ reason: string }>({
     kind: "internal",
@@ -18,7 +17,6 @@ export const storageProblems = {
     kind: "unavailable",
     sentence: (f) => `The disk has only ${f.freeBytes} bytes left: writes are refused, reads go on.`,
     hint: () => "Free some space; writes resume by themselves.",
-    fn: () => "internal server error",
   }),
   "payload-not-found": problem<{ payload: string }>({
     kind: "internal",

@@ -1,8 +1,7 @@
-import { limits } from "@chaya/contract";
+import { bundleImage, limits } from "@chaya/contract";
 import type { Timer } from "../kernel/clock.ts";
 import type { Logger } from "../kernel/logger.ts";
 import type { Change } from "../work/changes.ts";
-import { bundleImage } from "./bundle-image.ts";
 import type { BundleDeps } from "./bundles.ts";
 import { deleteOldBundle, readOldBundles } from "./records/bundles.ts";
 import { readNamedDigests } from "./records/images.ts";

@@ -1,13 +1,12 @@
 import type { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
-import { isProblem, limits, Problem } from "@chaya/contract";
+import { bundleImage, isProblem, limits, Problem } from "@chaya/contract";
 import { BundleQuery, type BundleView } from "@chaya/contract/chaya";
 import type { Payload, PayloadDriver } from "../drivers/payload/driver.ts";
 import { sendAnswer } from "../http/answer.ts";
 import type { ServeExchange } from "../http/exchange.ts";
 import { type ArchiveLimits, ArchiveRefused, inspectArchive } from "../kernel/archive/index.ts";
 import { Semaphore } from "../kernel/semaphore.ts";
-import { bundleImage } from "./bundle-image.ts";
 import { isFunctionName, isNameTooLong, isPlainName } from "./names.ts";
 import { type Bundle, insertBundle, readBundle, renewBundle } from "./records/bundles.ts";
 import type { RecordDeps } from "./records/commit.ts";

@@ -21,7 +21,7 @@ const allowedMethods = "GET,POST,PUT,HEAD,DELETE";
 const maxAgeS = 43_200;
 
 /**
- * What a request's Origin means (fn.md §3.5): without one, or with CORS off, nothing. Origins are compared whole, so
+ * What a request's Origin means (as Fn reads it): without one, or with CORS off, nothing. Origins are compared whole, so
  * `null` and look-alikes are refused; credentials are never allowed.
  */
 export function decideCors(

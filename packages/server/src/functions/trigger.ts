@@ -9,7 +9,7 @@ const methods: ReadonlySet<string> = new Set([
   ...["GET", "POST", "PUT", "PATCH", "HEAD", "OPTIONS", "DELETE", "CONNECT", "TRACE"],
 ]);
 
-/** `ANY /t/{app}/{source}`: the path decoded once, then compared whole (fn.md §3.1). */
+/** `ANY /t/{app}/{source}`: the path decoded once, then compared whole. */
 export function createTriggerDoor(deps: DoorDeps): ServeExchange {
   return (exchange) => {
     const { request, path } = exchange;

@@ -15,8 +15,11 @@ export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 
 /** Writes JSON lines to standard error, so that standard output stays free for the ready line. */
 export function createLogger(level: LogLevel): Logger {
-  const sink = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2));
-  return wrap(sink);
+  // Whatever an error is filed under, it is written with its message, its stack and its causes.
+  const { errWithCause } = pino.stdSerializers;
+  const serializers = { err: errWithCause, error: errWithCause };
+  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers };
+  return wrap(pino(options, pino.destination(2)));
 }
 
 export function silentLogger(): Logger {

@@ -4,7 +4,8 @@ import type { Duplex, Readable } from "node:stream";
  * A runtime starts an instance of an image, lets the caller talk to it, and stops it.
  *
  * Who is to blame: whatever the function does wrong (ends at start, never listens, makes a wrong socket) and an image
- * that cannot be had is a result of `start`; only a failure of the runtime itself is thrown, as a bug.
+ * that cannot be had is a result of `start`; only a failure of the runtime itself is thrown: `storage-full` when there
+ * is no room for an instance, else as a bug.
  */
 export interface RuntimeDriver extends AsyncDisposable {
   readonly name: string;

@@ -1,7 +1,6 @@
-import { Problem } from "@chaya/contract";
+import { digestOfImage, Problem } from "@chaya/contract";
 import { chayaRoutes, type ImageView } from "@chaya/contract/chaya";
 import { type ControlRoute, control } from "../../http/control-route.ts";
-import { digestOfImage } from "../bundle-image.ts";
 import { readBundles } from "../records/bundles.ts";
 import type { RecordDeps } from "../records/commit.ts";
 import { readFunction, switchImage } from "../records/functions.ts";

@@ -26,8 +26,9 @@ describe("starts that fail in a row", () => {
     expect(startRefusal(failTimes(4), 1_000)).toBeUndefined();
   });
 
-  it("keep the words of an image that cannot be had", () => {
+  it("keep the words of what was not the function's doing", () => {
     const missing = new Problem("image-unavailable", { image: "a:1", reason: "not here" });
-    expect(startRefusal(failTimes(5, missing), 0)).toBe(missing);
+    const full = new Problem("storage-full", { freeBytes: 0 });
+    for (const problem of [missing, full]) expect(startRefusal(failTimes(5, problem), 0)).toBe(problem);
   });
 });

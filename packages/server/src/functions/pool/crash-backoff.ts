@@ -30,8 +30,8 @@ export function startRefusal(failures: StartFailures | undefined, nowMs: number)
   if (failures === undefined || failures.retryAtMs <= nowMs) return undefined;
   const retryMs = Math.ceil(failures.retryAtMs - nowMs);
   const { problem } = failures;
-  // An image that cannot be had says so itself: the function was never started.
-  if (problem.code === "image-unavailable" || problem.code === "image-damaged") return problem;
+  // What was not the function's doing (its image cannot be had, the disk is full) says so itself.
+  if (problem.code !== "instance-start-failed" && problem.code !== "instance-start-timed-out") return problem;
   return new Problem(
     "function-crash-looping",
     { failures: failures.count, how: howItFailed(problem), retryMs },

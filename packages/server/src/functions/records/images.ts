@@ -1,7 +1,6 @@
-import { limits } from "@chaya/contract";
+import { digestOfImage, limits } from "@chaya/contract";
 import type { Kysely } from "kysely";
 import type { MainTables } from "../../drivers/store/tables.ts";
-import { digestOfImage } from "../bundle-image.ts";
 import { keepBundle } from "./bundles.ts";
 import type { ReadDeps } from "./commit.ts";
 

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -93,18 +93,16 @@ describe("payloads as files", () => {
   });
 
   it("removes what a crash left half-written when it opens, and nothing that another server is writing", async () => {
-    const [own, others, abandoned] = ["one", "two", "three"].map((server) =>
-      join(directory, "incoming", server, "half"),
-    );
-    for (const path of [own, others, abandoned]) {
-      await mkdir(dirname(path), { recursive: true });
-      await writeFile(path, "half a payload");
+    const ageHours = { own: 0, others: 23, abandoned: 25 };
+    for (const [server, hours] of Object.entries(ageHours)) {
+      const half = join(directory, "incoming", server, "half");
+      await mkdir(dirname(half), { recursive: true });
+      await writeFile(half, "half a payload");
+      const writtenAt = new Date(clock.nowMs() - hours * 3_600_000);
+      await utimes(half, writtenAt, writtenAt);
     }
-    const nowS = deps.clock.nowMs() / 1000;
-    await utimes(others, nowS - 3600, nowS - 3600);
-    await utimes(abandoned, nowS - 25 * 3600, nowS - 25 * 3600);
-    await using _payloads = await openFilesystemPayloads(deps, { directory, server: "one" });
-    expect((await filesIn(directory)).map((entry) => entry.parentPath)).toEqual([dirname(others)]);
+    await using _payloads = await openFilesystemPayloads(deps, { directory, server: "own" });
+    expect((await filesIn(directory)).map((file) => file.parentPath)).toEqual([join(directory, "incoming", "others")]);
   });
 
   it("removes directories that have become empty and makes them again when they are needed", async () => {
@@ -137,8 +135,12 @@ async function* source(bytes: number): AsyncGenerator<Uint8Array> {
 }
 
 async function countFiles(directory: string): Promise<number> {
+  return (await filesIn(directory)).length;
+}
+
+async function filesIn(directory: string) {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).length;
+  return entries.filter((entry) => entry.isFile());
 }
 
 function recordingLogger(logged: string[]): Logger {

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { promisify } from "node:util";
+import { digestOfImage, Problem } from "@chaya/contract";
 import { assert } from "../../../kernel/assert.ts";
 import type { Clock } from "../../../kernel/clock.ts";
 import { Lifetime } from "../../../kernel/lifetime.ts";
@@ -16,7 +17,6 @@ import type {
   StartResult,
 } from "../driver.ts";
 import { BundleCache } from "./bundle-cache.ts";
-import { digestOfBundleImage } from "./bundle-image.ts";
 import { DescriptorGuard } from "./descriptor-guard.ts";
 import { endLeftovers } from "./end-leftovers.ts";
 import { type InstanceDirectory, removeInstanceDirectory } from "./instance-directory.ts";
@@ -104,11 +104,11 @@ class ProcessRuntime implements RuntimeDriver {
   }
 
   canRun(image: string): boolean {
-    return digestOfBundleImage(image) !== undefined;
+    return digestOfImage(image) !== undefined;
   }
 
   async prepare(image: string, signal: AbortSignal): Promise<PrepareResult> {
-    const digest = digestOfBundleImage(image);
+    const digest = digestOfImage(image);
     if (digest === undefined)
       return { kind: "image-unavailable", reason: "no runtime here can fetch it; deploy code with chaya deploy" };
     return await this.#deps.bundles.prepare(digest, AbortSignal.any([signal, this.#closing.signal]));
@@ -122,7 +122,7 @@ class ProcessRuntime implements RuntimeDriver {
 
   async forget(images: readonly string[]): Promise<void> {
     for (const image of images) {
-      const digest = digestOfBundleImage(image);
+      const digest = digestOfImage(image);
       if (digest !== undefined) this.#deps.bundles.forget(digest);
     }
   }
@@ -133,7 +133,7 @@ class ProcessRuntime implements RuntimeDriver {
 
   async #start(spec: InstanceSpec, signal: AbortSignal): Promise<StartResult> {
     assert(/^[\w-]{1,64}$/.test(spec.instanceId), "the id of an instance becomes the name of its directory");
-    const digest = digestOfBundleImage(spec.image) ?? "";
+    const digest = digestOfImage(spec.image) ?? "";
     const use = this.#deps.bundles.use(digest);
     let isStarted = false;
     try {
@@ -145,7 +145,7 @@ class ProcessRuntime implements RuntimeDriver {
       return result;
     } catch (error) {
       if (signal.aborted) return { kind: "aborted" };
-      throw error;
+      throw isDiskFull(error) ? new Problem("storage-full", { freeBytes: 0 }, { cause: error }) : error;
     } finally {
       if (!isStarted) use[Symbol.dispose]();
     }
@@ -200,4 +200,8 @@ class ProcessRuntime implements RuntimeDriver {
     await Promise.all([...this.#instances.values()].map(({ instance }) => instance.destroy()));
     await Promise.all(this.#removals);
   }
+}
+
+function isDiskFull(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT");
 }

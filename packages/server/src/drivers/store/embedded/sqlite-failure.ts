@@ -23,7 +23,8 @@ const unavailable: Readonly<Record<number, string>> = {
 };
 
 export function sqliteFailure(error: unknown): SqliteFailure {
-  const message = error instanceof Error ? error.message : String(error);
+  // A finding of `quick_check` has several lines; a reason is one.
+  const message = (error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, " ");
   const code = error instanceof Error && "errcode" in error && typeof error.errcode === "number" ? error.errcode : 0;
   if (code === constraintUnique || code === constraintPrimaryKey) return { kind: "unique", reason: message };
   const primary = code & 0xff;
