@@ -62,5 +62,7 @@ async function deployExample(terminal: Terminal, url: string): Promise<void> {
     for (const { endpoint } of triggers) terminal.stdout.write(`An example answers at ${endpoint}\n`);
   } finally {
     await rm(folder, { recursive: true, force: true });
+    // The bundler is a process that would stay as long as this one.
+    await (await import("esbuild")).stop();
   }
 }
