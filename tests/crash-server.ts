@@ -5,6 +5,7 @@ import type { Stores } from "../packages/server/src/drivers/drivers.ts";
 import type { PayloadDriver } from "../packages/server/src/drivers/payload/driver.ts";
 import type { Applied, Store } from "../packages/server/src/drivers/store/driver.ts";
 import { startPlatform } from "../packages/server/src/platform.ts";
+import { delegating } from "./delegating.ts";
 
 const [data = "", store = "", point = "none"] = process.argv.slice(2);
 const [when, at] = point.split(":");
@@ -62,16 +63,4 @@ async function durable<T>(operation: () => Promise<T>): Promise<T> {
 function untilKilled(): Promise<never> {
   process.stdout.write("stopped\n");
   return new Promise(() => {});
-}
-
-/** The same object with some methods replaced; methods keep their own `this`. */
-function delegating<T extends object>(target: T, replaced: Partial<T>): T {
-  return new Proxy(target, {
-    get(_, name) {
-      const own: unknown = Reflect.get(replaced, name);
-      if (own !== undefined) return own;
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
 }

@@ -48,7 +48,7 @@ export async function uploadCode(
     const fdk = join(folder, "node_modules/@fnproject/fdk");
     mkdirSync(dirname(fdk), { recursive: true });
     symlinkSync(join(repository, "node_modules/@fnproject/fdk"), fdk);
-    const body = execFileSync("tar", ["-czhf", "-", "-C", folder, "func.js", "node_modules"]);
+    const body = execFileSync("tar", ["-czhf", "-", "--mtime=@0", "-C", folder, "func.js", "node_modules"]);
     const { image } = await ask(`${url}/chaya/v1/bundles?app=${app}&fn=${name}`, { method: "POST", body });
     return String(image);
   } finally {
