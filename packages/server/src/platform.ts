@@ -13,6 +13,7 @@ import type { RuntimeDriver } from "./drivers/runtime/driver.ts";
 import type { Store } from "./drivers/store/driver.ts";
 import type { MainTables, TelemetryTables } from "./drivers/store/tables.ts";
 import { readChainKey, readOrMakeFact } from "./facts.ts";
+import { recordForgottenEnds } from "./forgotten-ends.ts";
 import {
   corsHeadersDefault,
   createFunctionRecords,
@@ -53,7 +54,7 @@ export interface Platform extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** What may be replaced: time and chance, a runtime of one's own; tests put faults between the platform and its stores. */
+/** What may be replaced: time and chance, a runtime of one's own; tests put faults before its parts, benchmarks leave parts out. */
 export interface Overrides {
   readonly clock?: Clock;
   readonly random?: Random;
@@ -61,6 +62,8 @@ export interface Overrides {
   readonly workLeaseMs?: number;
   readonly wrapStores?: (opened: Stores) => Stores;
   readonly wrapPayloads?: (opened: PayloadDriver) => PayloadDriver;
+  readonly wrapRuntime?: (opened: RuntimeDriver) => RuntimeDriver;
+  readonly wrapTelemetry?: (opened: Telemetry) => Telemetry;
 }
 
 interface World {
@@ -102,10 +105,11 @@ export async function startPlatform(config: ServerConfig, overrides: Overrides =
   let publicUrl = config.publicUrl ?? "";
   try {
     const ground = await openGround(world, overrides);
-    const services = await openServices(world, ground, { publicUrl: () => publicUrl, runtime: overrides.runtime });
+    const services = await openServices(world, ground, { ...overrides, publicUrl: () => publicUrl });
     const startedAtMs = clock.nowMs();
     const readNode = () => describeNode(world, services, { publicUrl, startedAtMs });
     const front = await openFront(world, { ...ground, ...services }, { publicUrl: () => publicUrl, readNode });
+    world.lifetime.own(recordForgottenEnds({ ...world, ...ground, ...services }));
     await ground.work.start();
     const { host, port } = await front.listen(config.host, config.port);
     publicUrl ||= `http://localhost:${port}`;
@@ -156,15 +160,15 @@ function openStores(config: ServerConfig, deps: { readonly clock: Clock; readonl
   return storeDrivers.embedded.open({ directory: dataDirectory }, deps);
 }
 
-interface ServiceOptions {
+interface ServiceOptions extends Pick<Overrides, "runtime" | "wrapRuntime" | "wrapTelemetry"> {
   readonly publicUrl: () => string;
-  readonly runtime: RuntimeDriver | undefined;
 }
 
 /** The services, in the order of what they need of each other; where they need each other, a seam is bound late. */
 async function openServices(world: World, ground: Ground, options: ServiceOptions): Promise<Services> {
   const { clock, random, newId, logger, lifetime, config } = world;
   const { store, payloads, changes, work, compartmentId, data } = ground;
+  const { wrapRuntime = same, wrapTelemetry = same } = options;
   const shared = { store, payloads, changes, clock, random, newId, ids: newId, logger, compartmentId };
   let runtime: RuntimeDriver | undefined;
   let invocation: Invocation | undefined;
@@ -177,24 +181,25 @@ async function openServices(world: World, ground: Ground, options: ServiceOption
   );
   const { resolve, directory } = records;
   const secrets = lifetime.own(await createSecrets({ ...shared, resolve, keyFile: join(data.path, "secrets.key") }));
-  const telemetry = lifetime.own(
-    createTelemetry({
-      ...shared,
-      ...{ store: ground.telemetryStore, resolve, redact: secrets.redact },
-      readGauges: () => invocation?.readGauges() ?? [],
-      readFamilies: () => [],
-    }),
-  );
+  const opened = createTelemetry({
+    ...shared,
+    ...{ store: ground.telemetryStore, resolve, redact: secrets.redact },
+    readGauges: () => invocation?.readGauges() ?? [],
+    readFamilies: () => [],
+  });
+  const telemetry = lifetime.own(wrapTelemetry(opened));
   const isNamed = async (ids: readonly string[]) =>
     new Set([...(await namedInMain(store, ids)), ...(await telemetry.namedPayloads(ids))]);
   lifetime.own(createPayloadCollector({ payloads, clock, logger, isNamed }));
   const openBundle = async (digest: string) => (await records.openBundle(digest))?.content;
   runtime = lifetime.own(
-    options.runtime ??
-      (await runtimeDrivers[config.runtime].open(
-        { directory: data.path, nodePath: process.execPath },
-        { clock, logger, openBundle },
-      )),
+    wrapRuntime(
+      options.runtime ??
+        (await runtimeDrivers[config.runtime].open(
+          { directory: data.path, nodePath: process.execPath },
+          { clock, logger, openBundle },
+        )),
+    ),
   );
   const { observeCall, observeLine, captureInput } = telemetry;
   invocation = lifetime.own(

@@ -4,14 +4,7 @@ import type { TelemetryTables } from "../drivers/store/tables.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Logger } from "../kernel/logger.ts";
 import type { CallProblem, ObservedCall, RedactSecrets } from "../seams.ts";
-import {
-  type CallFilter,
-  type CallPage,
-  type CallPosition,
-  callsRecorder,
-  findCall,
-  listCalls,
-} from "./records/calls.ts";
+import { type CallFilter, type CallPage, callsRecorder, findCall, listCalls } from "./records/calls.ts";
 import type { TelemetryLimits } from "./telemetry-limits.ts";
 import { type Backlog, WriteBehind } from "./write-behind.ts";
 
@@ -23,7 +16,7 @@ export interface CallsDeps {
   readonly limits: TelemetryLimits;
 }
 
-const batchCallsMax = 128;
+const batchCallsMax = 256;
 
 /** Records of calls: kept in memory for a moment, then in the store. Only the newest that is known of a call is kept. */
 export class Calls {
@@ -66,7 +59,7 @@ export class Calls {
   /** Shows every call that was observed before, unless the store takes no writes now. */
   async list(
     filter: CallFilter,
-    page: { readonly after: CallPosition | undefined; readonly countMax: number },
+    page: { readonly afterId: string | undefined; readonly countMax: number },
   ): Promise<CallPage> {
     await this.#writer.flush();
     return listCalls(this.#deps.store.db, filter, page);

@@ -21,6 +21,7 @@ import { MetricsRenderer } from "./metrics/metrics-renderer.ts";
 import { watchProcess } from "./metrics/process-figures.ts";
 import { serveMetrics } from "./metrics/serve-metrics.ts";
 import { payloadsOfInputs } from "./records/captured-inputs.ts";
+import { callsWithoutEnd, type ForgottenEnd, recordEnd } from "./records/forgotten-ends.ts";
 import { createRetention, type Retention } from "./retention.ts";
 import { type TelemetryLimits, telemetryLimits } from "./telemetry-limits.ts";
 
@@ -48,6 +49,9 @@ export interface Telemetry extends AsyncDisposable {
   readonly captureInput: CaptureInput;
   /** Which of these payloads are named here; for the collector of payloads. */
   readonly namedPayloads: (payloadIds: readonly string[]) => Promise<readonly string[]>;
+  /** Ids of calls that run later and have no stored end, in order; and the ends of such calls, from whoever knows them. */
+  readonly callsWithoutEnd: (page: Parameters<typeof callsWithoutEnd>[1]) => Promise<readonly string[]>;
+  readonly recordEnds: (ends: readonly ForgottenEnd[]) => Promise<void>;
   readonly sweep: Retention["sweep"];
   /** Ends those who follow the log. Observing goes on until it is disposed, which writes what is left. */
   drain(): void;
@@ -84,6 +88,10 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
     observeLine: guarded(deps.logger, (line) => lines.observe(line)),
     captureInput: guarded(deps.logger, (input) => inputs.capture(input)),
     namedPayloads: (payloadIds) => payloadsOfInputs(deps.store.db, payloadIds),
+    callsWithoutEnd: (page) => callsWithoutEnd(deps.store.db, page),
+    recordEnds: async (ends) => {
+      if (ends.length > 0) await deps.store.apply(ends.map((end) => recordEnd(deps.store, end)));
+    },
     sweep: retention.sweep,
     drain: () => tails.drain(),
     [Symbol.asyncDispose]: async () => {
