@@ -28,10 +28,12 @@ export class StreamGarbage {
   }
 }
 
-/** Node gives the collector out to contexts that are made while the flag is set, and has no other door to it. */
+/**
+ * Node gives the collector out to contexts that are made while the flag is set, and has no other door to it. The flag is
+ * the process's and stays: another thread may be making its context just now.
+ */
 function collectYoung(): CollectYoung {
   setFlagsFromString("--expose-gc");
   const collect: unknown = runInNewContext("gc");
-  setFlagsFromString("--no-expose-gc");
   return typeof collect === "function" ? () => void collect({ type: "minor" }) : () => {};
 }

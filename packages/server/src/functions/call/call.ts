@@ -13,15 +13,23 @@ import type { CallReporter } from "./call-report.ts";
 import type { Caller } from "./caller.ts";
 import { CapturedPrefix } from "./captured-prefix.ts";
 import type { AnswerReceiver, ConnectionBroken, InstanceConnection } from "./instance-connection.ts";
-import { requestHead } from "./request-headers.ts";
+import { type DeadlineText, requestHead } from "./request-headers.ts";
 
 export interface CallDeps {
   readonly limits: BodyLimits;
   readonly clock: Clock;
-  readonly report: CallReporter;
   readonly garbage: StreamGarbage;
+  readonly deadlines: DeadlineText;
   /** The call is over, whatever came of it. */
   readonly onFinished: () => void;
+}
+
+export interface CallParts {
+  readonly pool: FunctionPool;
+  readonly caller: Caller;
+  readonly report: CallReporter;
+  /** The signed context that the function hands to the calls it makes. */
+  readonly chain: string;
 }
 
 /** A crash is told by the runtime a moment after the connection broke: so long is waited before the function is said
@@ -43,6 +51,8 @@ export class Call implements PoolCall, AnswerReceiver, BodyReceiver {
   readonly #deps: CallDeps;
   readonly #pool: FunctionPool;
   readonly #caller: Caller;
+  readonly #report: CallReporter;
+  readonly #chain: string;
   readonly #feed: BodyFeed;
   #state: "waiting" | "running" | "settling" | "finished" = "waiting";
   #instance: PooledInstance | undefined;
@@ -60,16 +70,18 @@ export class Call implements PoolCall, AnswerReceiver, BodyReceiver {
   /** The function answered, and its answer says that it failed. */
   #answeredProblem: Problem | undefined;
 
-  constructor(deps: CallDeps, facts: CallFacts, options: { readonly pool: FunctionPool; readonly caller: Caller }) {
+  constructor(deps: CallDeps, facts: CallFacts, parts: CallParts) {
     this.#deps = deps;
     this.facts = facts;
-    this.#pool = options.pool;
-    this.#caller = options.caller;
+    this.#pool = parts.pool;
+    this.#caller = parts.caller;
+    this.#report = parts.report;
+    this.#chain = parts.chain;
     this.#feed = new BodyFeed(facts.body, this);
     this.#captured = facts.function.settings.capture === "off" ? undefined : new CapturedPrefix();
     this.waitingSinceMs = deps.clock.monotonicMs();
     this.#caller.attach(this);
-    this.waitUntilMs = this.waitingSinceMs + facts.timeoutMs;
+    this.waitUntilMs = this.waitingSinceMs + facts.timeout.ms;
   }
 
   get id(): string {
@@ -89,24 +101,25 @@ export class Call implements PoolCall, AnswerReceiver, BodyReceiver {
   }
 
   granted(instance: PooledInstance, isColdStart: boolean): void {
-    const { clock } = this.#deps;
+    const { clock, deadlines } = this.#deps;
     this.#state = "running";
     this.#instance = instance;
     this.#isColdStart = isColdStart;
     this.#startedMs = clock.monotonicMs();
-    this.deadlineMs = this.#startedMs + this.facts.timeoutMs;
+    this.deadlineMs = this.#startedMs + this.facts.timeout.ms;
     this.#connection = instance.connect(this.#startedMs);
+    // Its turn comes before the connection's own, so that head and body leave in one write.
+    this.#feed.start();
     this.#connection.begin(
       requestHead({
         callId: this.facts.id,
-        deadlineMs: clock.nowMs() + this.facts.timeoutMs,
+        deadline: deadlines.of(clock.nowMs() + this.facts.timeout.ms),
         attempt: this.facts.attempt,
-        chain: this.facts.chain,
+        chain: this.#chain,
         headers: this.facts.headers,
       }),
       this,
     );
-    this.#feed.start();
   }
 
   refused(problem: Problem): void {
@@ -125,14 +138,13 @@ export class Call implements PoolCall, AnswerReceiver, BodyReceiver {
 
   /** The deadline passed: the instance goes before the caller learns of it. */
   expire(): void {
-    this.#destroyAndFail(
-      new Problem("function-timed-out", { timeoutMs: this.facts.timeoutMs, setBy: this.facts.timeoutSetBy }),
-    );
+    const { ms: timeoutMs, setBy } = this.facts.timeout;
+    this.#destroyAndFail(new Problem("function-timed-out", { timeoutMs, setBy }));
   }
 
   /** Tells the record of a call that has run for a while; called by the sweep. */
   reportRunning(): void {
-    if (this.#state === "running") this.#deps.report.running(this.facts, this.#figures());
+    if (this.#state === "running") this.#report.running(this.facts, this.#figures());
   }
 
   instanceEnded(end: InstanceEnd): void {
@@ -281,7 +293,7 @@ export class Call implements PoolCall, AnswerReceiver, BodyReceiver {
     this.#state = "finished";
     if (problem !== undefined) this.#caller.fail(problem);
     const status = problem === undefined ? "succeeded" : statusOfProblem(problem);
-    this.#deps.report.finished(this.facts, this.#figures(), { status, problem, captured: this.#captured });
+    this.#report.finished(this.facts, this.#figures(), { status, problem, captured: this.#captured });
     this.#deps.onFinished();
   }
 
