@@ -185,7 +185,10 @@ export class CallContext implements Context {
 
   /** true when `error` is this call's own deadline coming back out of something that waited on the signal. */
   isDeadline(error: unknown): boolean {
-    return this.#abort?.signal.reason === error && error instanceof DOMException && error.name === "TimeoutError";
+    const reason: unknown = this.#abort?.signal.reason;
+    if (!(reason instanceof DOMException) || reason.name !== "TimeoutError") return false;
+    // Node's own timers, streams and events throw an AbortError of their own, with the reason as its cause.
+    return error === reason || (error instanceof Error && error.name === "AbortError" && error.cause === reason);
   }
 
   callerGone(): void {
