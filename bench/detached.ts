@@ -55,8 +55,9 @@ async function dispatchWaits(path: string, count: number): Promise<number[]> {
   const waits: number[] = [];
   for (const id of ids) {
     const record = await (await fetch(new URL(`/chaya/v1/calls/${id}`, chaya.url))).json();
-    // The record's shape is the contract's CallView.
-    waits.push((record as { waitMs: number }).waitMs);
+    // The record's shape is the contract's CallView. Its `waitMs` begins only when the work is claimed.
+    const { acceptedAt, startedAt } = record as { acceptedAt: string; startedAt: string };
+    waits.push(Date.parse(startedAt) - Date.parse(acceptedAt));
   }
   return waits;
 }

@@ -1,9 +1,14 @@
-// What a warm call costs: ours, nginx and Go's reverse proxy in front of the same cheap upstream, interleaved in one run.
+// What a warm call costs: ours, nginx and Go's reverse proxy in front of the same cheap upstream, interleaved in one run;
+// what it adds to the latency of the function's own socket; and what each feature of ours costs.
+import { join } from "node:path";
 import { deployFunction } from "./lib/deploy.ts";
-import { type LoadResult, load, median, verdict } from "./lib/load.ts";
+import { latencies } from "./lib/latency.ts";
+import { type LoadResult, load, median, percentile, verdict } from "./lib/load.ts";
 import {
   buildGo,
+  onCore,
   type Program,
+  repository,
   startChaya,
   startGoProxy,
   startNginx,
@@ -11,42 +16,70 @@ import {
   temporaryDirectory,
 } from "./lib/tools.ts";
 
-const rounds = 3;
-const seconds = 4;
+const rounds = 5;
+const seconds = 3;
+const latencyRounds = 10;
+const callsPerLatencyRound = 1_000;
+const connectionCounts = [1, 16, 64];
+const features = ["records", "logs", "deadlines"];
 
 const folder = temporaryDirectory("stub-code");
-const stubProgram = buildGo("stub.go", folder);
-const stub = await startStub(stubProgram);
-const chaya = await startChaya();
-const functionId = await deployFunction(chaya.url, {
-  app: "bench",
-  name: "stub",
-  folder,
-  entrypoint: ["./stub"],
-  annotations: { "chaya/concurrency": 100, "chaya/capture": "off" },
-});
-const invokePath = `/invoke/${functionId}`;
-const programs: readonly Pick<Program, "name" | "url" | "pids" | "stop">[] = [
-  { ...chaya, url: new URL(invokePath, chaya.url).href },
-  await startNginx(stub.socket),
-  await startGoProxy(stub.socket),
-];
+const stub = await startStub(buildGo("stub.go", folder));
+const chaya = await startWarm("Chaya");
+const programs: readonly Target[] = [chaya, await startNginx(stub.socket), await startGoProxy(stub.socket)];
+const partial: Target[] = [];
+for (const feature of features) partial.push(await startWarm(`without ${feature}`, feature));
 
 const results = new Map<string, LoadResult[]>();
+const throughChaya: number[] = [];
+const direct: number[] = [];
 try {
-  for (const program of programs) await load(program, { connections: 64, seconds: 2 });
-  for (const connections of [1, 16, 64])
-    for (let round = 0; round < rounds; round++)
-      for (const program of programs)
-        keep(`${program.name} ${connections}`, await load(program, { connections, seconds }));
+  for (const program of [...programs, ...partial]) await load(program, { connections: 64, seconds: 3 });
+  for (const connections of connectionCounts) await measure(programs, connections);
+  await measure([chaya, ...partial], 64);
+  for (let round = 0; round < latencyRounds; round++) {
+    const { hostname, port, pathname } = new URL(chaya.url);
+    const target = { host: hostname, port: Number(port) };
+    throughChaya.push(...(await latencies(target, pathname, callsPerLatencyRound)));
+    direct.push(...(await latencies({ path: stub.socket }, "/call", callsPerLatencyRound)));
+  }
 } finally {
-  for (const program of programs) await program.stop();
+  for (const program of [...programs, ...partial]) await program.stop();
   await stub.stop();
 }
+report();
 
-for (const connections of [1, 16, 64])
-  for (const { name } of programs) {
-    const key = `${name} ${connections}`;
+type Target = Pick<Program, "name" | "url" | "pids" | "stop">;
+
+/** A server with the stub deployed. */
+async function startWarm(name: string, without?: string): Promise<Target> {
+  const entry = { entry: join(repository, "bench/lib/partial-server.ts"), arguments: ["--without", without ?? ""] };
+  const server = await startChaya({ isPinned: true, ...(without === undefined ? {} : entry) });
+  const functionId = await deployFunction(server.url, {
+    app: "bench",
+    name: "stub",
+    folder,
+    // Its instances come and go with the connections of the load: each moves itself.
+    entrypoint: [...onCore("load"), "./stub"],
+    annotations: { "chaya/concurrency": 100, "chaya/capture": "off" },
+  });
+  return { ...server, name, url: new URL(`/invoke/${functionId}`, server.url).href };
+}
+
+async function measure(targets: readonly Target[], connections: number): Promise<void> {
+  for (let round = 0; round < rounds; round++)
+    for (const target of targets) {
+      const key = `${target.name} ${connections}`;
+      results.set(key, [...(results.get(key) ?? []), await load(target, { connections, seconds })]);
+    }
+}
+
+function figure(key: string, name: keyof LoadResult): number {
+  return median((results.get(key) ?? []).map((result) => result[name]));
+}
+
+function report(): void {
+  for (const key of results.keys()) {
     const figures = [
       `${figure(key, "requestsPerSecond").toFixed(0)} calls/s`,
       `${figure(key, "cpuUsPerRequest").toFixed(1)} µs CPU/call`,
@@ -56,21 +89,17 @@ for (const connections of [1, 16, 64])
     ];
     console.log(`${key.padEnd(20)} ${figures.join("  ")}`);
   }
-const ratioTo = (name: string) => figure("Chaya 64", "cpuUsPerRequest") / figure(`${name} 64`, "cpuUsPerRequest");
-verdict("CPU per call against nginx", `${ratioTo("nginx").toFixed(2)} ×`, "≤ 4 ×", ratioTo("nginx") <= 4);
-verdict(
-  "CPU per call against Go",
-  `${ratioTo("Go ReverseProxy").toFixed(2)} ×`,
-  "≤ 1 ×",
-  ratioTo("Go ReverseProxy") <= 1,
-);
-const growth = figure("Chaya 64", "requestsPerSecond") / figure("Chaya 16", "requestsPerSecond");
-verdict("throughput from 16 to 64 connections", `${growth.toFixed(2)} ×`, "≥ 0.95 ×", growth >= 0.95);
-
-function keep(key: string, result: LoadResult): void {
-  results.set(key, [...(results.get(key) ?? []), result]);
-}
-
-function figure(key: string, name: keyof LoadResult): number {
-  return median((results.get(key) ?? []).map((result) => result[name]));
+  const cpu = (name: string) => figure(`${name} 64`, "cpuUsPerRequest");
+  for (const feature of features)
+    console.log(`${feature} cost ${(cpu("Chaya") - cpu(`without ${feature}`)).toFixed(1)} µs CPU/call`);
+  const toNginx = cpu("Chaya") / cpu("nginx");
+  const toGo = cpu("Chaya") / cpu("Go ReverseProxy");
+  verdict("CPU per call against nginx", `${toNginx.toFixed(2)} ×`, "≤ 4 ×", toNginx <= 4);
+  verdict("CPU per call against Go", `${toGo.toFixed(2)} ×`, "≤ 1 ×", toGo <= 1);
+  const growth = figure("Chaya 64", "requestsPerSecond") / figure("Chaya 16", "requestsPerSecond");
+  verdict("throughput from 16 to 64 connections", `${growth.toFixed(2)} ×`, "≥ 0.95 ×", growth >= 0.95);
+  const addedP50 = percentile(throughChaya, 0.5) - percentile(direct, 0.5);
+  const addedP99 = percentile(throughChaya, 0.99) - percentile(direct, 0.99);
+  verdict("added p50 at one connection", `${addedP50.toFixed(3)} ms`, "≤ 0.2 ms", addedP50 <= 0.2);
+  verdict("added p99 at one connection", `${addedP99.toFixed(3)} ms`, "≤ 1 ms", addedP99 <= 1);
 }

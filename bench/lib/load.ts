@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { needTools, type Program, temporaryDirectory } from "./tools.ts";
+import { needTools, type Program, pinned, temporaryDirectory } from "./tools.ts";
 
 export interface LoadOptions {
   readonly connections: number;
@@ -27,16 +27,8 @@ export async function load(program: Pick<Program, "url" | "pids">, options: Load
   writeFileSync(script, wrkScript(options));
   const url = options.path === undefined ? program.url : new URL(options.path, program.url).href;
   const cpuBefore = cpuUs(program.pids());
-  const output = await run("wrk", [
-    "-t1",
-    `-c${options.connections}`,
-    `-d${options.seconds}s`,
-    "--timeout",
-    "30s",
-    "-s",
-    script,
-    url,
-  ]);
+  const amount = ["-t1", `-c${options.connections}`, `-d${options.seconds}s`];
+  const output = await run(...pinned("load", "wrk", [...amount, "--timeout", "30s", "-s", script, url]));
   const cpuAfter = cpuUs(program.pids());
   const line = /RESULT (.*)/.exec(output)?.[1];
   if (line === undefined) throw new Error(`wrk gave no result: ${output}`);

@@ -3,7 +3,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -39,6 +39,21 @@ export function buildGo(source: string, directory: string): string {
   return program;
 }
 
+const serverCore = 0;
+const loadCore = 1;
+
+/** How to start a program on a core: whoever is measured has one for itself, and load and upstream have the other. */
+export function onCore(core: "server" | "load"): readonly string[] {
+  if (availableParallelism() < 2) return [];
+  return ["taskset", "-c", String(core === "server" ? serverCore : loadCore)];
+}
+
+/** The pinned form of a command, for `spawn`. */
+export function pinned(core: "server" | "load", command: string, args: readonly string[]): [string, string[]] {
+  const [first = command, ...rest] = [...onCore(core), command, ...args];
+  return [first, rest];
+}
+
 /** A program under measurement. */
 export interface Program {
   readonly name: string;
@@ -71,7 +86,7 @@ http { access_log off; client_body_temp_path ${directory}; proxy_temp_path ${dir
  server { listen 127.0.0.1:${port}; location / { proxy_pass http://function; proxy_http_version 1.1;
   proxy_set_header Connection ""; proxy_request_buffering off; proxy_buffering off; } } }`,
   );
-  const child = spawn("nginx", ["-c", join(directory, "nginx.conf")], { stdio: "ignore" });
+  const child = spawn(...pinned("server", "nginx", ["-c", join(directory, "nginx.conf")]), { stdio: "ignore" });
   const url = `http://127.0.0.1:${port}/`;
   await untilAnswers(url);
   return { name: "nginx", url, pids: () => withDescendants(child.pid), stop: () => stopped(child) };
@@ -81,7 +96,10 @@ export async function startGoProxy(socket: string): Promise<Program> {
   needTools("go");
   const port = await freePort();
   const program = buildGo("reverse-proxy.go", temporaryDirectory("go"));
-  const child = spawn(program, [`127.0.0.1:${port}`, socket], { stdio: "ignore", env: { GOMAXPROCS: "1" } });
+  const child = spawn(...pinned("server", program, [`127.0.0.1:${port}`, socket]), {
+    stdio: "ignore",
+    env: { ...process.env, GOMAXPROCS: "1" },
+  });
   const url = `http://127.0.0.1:${port}/`;
   await untilAnswers(url);
   return { name: "Go ReverseProxy", url, pids: () => withDescendants(child.pid), stop: () => stopped(child) };
@@ -91,7 +109,10 @@ export async function startGoProxy(socket: string): Promise<Program> {
 export async function startStub(program: string): Promise<{ readonly socket: string; stop(): Promise<void> }> {
   const directory = temporaryDirectory("stub");
   const socket = join(directory, "lsnr.sock");
-  const child = spawn(program, { stdio: "ignore", env: { FN_LISTENER: `unix:${socket}`, GOMAXPROCS: "1" } });
+  const child = spawn(...pinned("load", program, []), {
+    stdio: "ignore",
+    env: { ...process.env, FN_LISTENER: `unix:${socket}`, GOMAXPROCS: "1" },
+  });
   while (!existsSync(socket)) await pause(10);
   return { socket, stop: () => stopped(child) };
 }
@@ -100,6 +121,8 @@ export interface ChayaOptions {
   readonly data?: string;
   readonly entry?: string;
   readonly arguments?: readonly string[];
+  /** Keeps it to one core; only for functions that cost next to nothing, and that go to the other by themselves. */
+  readonly isPinned?: boolean;
 }
 
 export interface Chaya extends Program {
@@ -116,9 +139,9 @@ export async function startChaya(options: ChayaOptions = {}): Promise<Chaya> {
   mkdirSync(data, { recursive: true });
   const entry = options.entry ?? join(repository, "packages/cli/bin/chaya.mjs");
   const startedMs = performance.now();
-  const child = spawn(process.execPath, [entry, "start", "--port", "0", "--data", data, ...(options.arguments ?? [])], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const args = [entry, "start", "--port", "0", "--data", data, ...(options.arguments ?? [])];
+  const command = options.isPinned ? pinned("server", process.execPath, args) : ([process.execPath, args] as const);
+  const child = spawn(...command, { stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(child, "exit");
   const url = await new Promise<string>((resolve, reject) => {
     let text = "";

@@ -4,25 +4,19 @@ import { StreamGarbage } from "../kernel/stream-garbage.ts";
 import { type NodeState, refuseCall } from "./admission.ts";
 import { Call, type CallDeps } from "./call/call.ts";
 import { signChain } from "./call/call-chain.ts";
-import type { BodyLimits, CallFacts } from "./call/call-facts.ts";
+import type { BodyLimits, CallFacts, CallTimeout } from "./call/call-facts.ts";
 import type { CallReporter } from "./call/call-report.ts";
 import type { Caller } from "./call/caller.ts";
+import { DeadlineText } from "./call/request-headers.ts";
 import type { FunctionRecord } from "./model.ts";
 import type { NodeLimits } from "./pool/node-capacity.ts";
 import type { Pools } from "./pool/pools.ts";
 
 /** A call to begin. */
-export interface CallRequest extends Omit<CallFacts, "chain" | "timeoutMs" | "timeoutSetBy"> {
-  readonly timeout: CallTimeout;
+export interface CallRequest extends CallFacts {
   readonly chainDepth: number;
   /** As announced; 0 when it was not. */
   readonly bodyBytes: number;
-}
-
-export interface CallTimeout {
-  readonly ms: number;
-  /** In words, for whoever wants to change it. */
-  readonly setBy: string;
 }
 
 export interface CallsDeps {
@@ -44,9 +38,9 @@ export class Calls {
 
   constructor(deps: CallsDeps) {
     this.#deps = deps;
-    const { clock, report, limits } = deps;
-    const garbage = new StreamGarbage();
-    this.#callDeps = { clock, report, limits, garbage, onFinished: () => this.#finished() };
+    const { clock, limits } = deps;
+    const parts = { garbage: new StreamGarbage(), deadlines: new DeadlineText() };
+    this.#callDeps = { clock, limits, ...parts, onFinished: () => this.#finished() };
     this.#node = { ...limits, isDraining: false };
   }
 
@@ -55,13 +49,11 @@ export class Calls {
   }
 
   /** Begins a call, or refuses it at once; `caller` learns its end either way. */
-  begin(request: CallRequest, caller: Caller, report = this.#callDeps.report): Call {
-    const { id, application, function: fn, timeout, chainDepth } = request;
-    const chain = signChain(this.#deps.chainKey, id, chainDepth);
-    const facts = { ...request, chain, timeoutMs: timeout.ms, timeoutSetBy: timeout.setBy };
-    const pool = this.#deps.pools.of(application, fn);
+  begin(request: CallRequest, caller: Caller, report = this.#deps.report): Call {
+    const chain = signChain(this.#deps.chainKey, request.id, request.chainDepth);
+    const pool = this.#deps.pools.of(request.application, request.function);
     this.#active++;
-    const call = new Call({ ...this.#callDeps, report }, facts, { pool, caller });
+    const call = new Call(this.#callDeps, request, { pool, caller, report, chain });
     call.start(refuseCall(request, this.#node));
     return call;
   }

@@ -29,20 +29,20 @@ export function idPrefixAt(ms: number): string {
  */
 export function createIds(clock: Pick<Clock, "nowMs">, random: Random): NewId {
   let lastMs = -1;
-  let timePart = "";
   const digits = new Uint8Array(16);
+  const text = Buffer.alloc(26);
   return () => {
     const nowMs = clock.nowMs();
     if (nowMs > lastMs) {
       lastMs = nowMs;
-      timePart = encodeTime(nowMs);
+      text.write(encodeTime(nowMs), "latin1");
       fillRandom(digits, random);
     } else {
       increment(digits);
     }
-    let chance = "";
-    for (const digit of digits) chance += alphabet[digit];
-    return timePart + chance;
+    // Made whole: text that is joined from pieces is copied again when it is first compared.
+    for (let index = 0; index < digits.length; index++) text[10 + index] = alphabet.charCodeAt(digits[index] ?? 0);
+    return text.toString("latin1");
   };
 }
 

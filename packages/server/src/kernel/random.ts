@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomFillSync } from "node:crypto";
 
 /** A source of chance. `number` is uniform in [0, 1) and may be predictable; `bytes` is for secrets and ids. */
 export interface Random {
@@ -6,8 +6,26 @@ export interface Random {
   bytes(count: number): Uint8Array;
 }
 
+const poolBytes = 4096;
+
+/** Asking the system for bytes costs the same for few as for many, so small requests share what was fetched at once. */
 export function systemRandom(): Random {
-  return { number: () => Math.random(), bytes: (count) => randomBytes(count) };
+  const pool = new Uint8Array(poolBytes);
+  let used = poolBytes;
+  const bytes = (count: number): Uint8Array => {
+    if (count > poolBytes / 8) return randomBytes(count);
+    if (used + count > poolBytes) {
+      randomFillSync(pool);
+      used = 0;
+    }
+    const start = used;
+    used += count;
+    const taken = pool.slice(start, used);
+    // Nobody finds a secret here later.
+    pool.fill(0, start, used);
+    return taken;
+  };
+  return { number: () => Math.random(), bytes };
 }
 
 /** A reproducible source for tests (mulberry32). Never for secrets. */

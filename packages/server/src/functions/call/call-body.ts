@@ -1,5 +1,4 @@
 // Hot path: ARCHITECTURE, hot-path rules
-import { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
 
 /** Where a call's body comes from: whole, or as it arrives. */
@@ -12,12 +11,10 @@ export interface BodyReceiver {
   onBodyFailed(error: Error): void;
 }
 
-/** Feeds a body to its receiver with back-pressure by hand; nothing is read before the end of the turn of `start`. */
+/** Feeds a body to its receiver with back-pressure by hand; nothing is read before `start`. */
 export class BodyFeed {
   readonly #body: CallBody;
   readonly #receiver: BodyReceiver;
-  #isListening = false;
-  #isStopped = false;
 
   constructor(body: CallBody, receiver: BodyReceiver) {
     this.#body = body;
@@ -26,44 +23,28 @@ export class BodyFeed {
   }
 
   start(): void {
-    setImmediate(this.#begin);
+    const body = this.#body;
+    if (body instanceof Uint8Array) {
+      if (body.length > 0) this.#receiver.onBodyPart(body);
+      this.#receiver.onBodyEnd();
+      return;
+    }
+    body.on("data", this.#onData);
+    body.on("end", this.#onEnd);
   }
 
   resume(): void {
     if (!(this.#body instanceof Uint8Array) && this.#body.isPaused()) this.#body.resume();
   }
 
-  #feedWhole(bytes: unknown): void {
-    if (bytes instanceof Uint8Array && bytes.length > 0) this.#receiver.onBodyPart(bytes);
-    if (!this.#isStopped) this.#receiver.onBodyEnd();
-  }
-
   /** Reads no more of it. What is left belongs to whoever brought it. */
   stop(): void {
     const body = this.#body;
-    this.#isStopped = true;
-    if (!this.#isListening || body instanceof Uint8Array) return;
+    if (body instanceof Uint8Array) return;
     body.off("data", this.#onData);
     body.off("end", this.#onEnd);
     body.pause();
   }
-
-  readonly #begin = (): void => {
-    const body = this.#body;
-    if (this.#isStopped) return;
-    if (body instanceof Uint8Array) {
-      this.#feedWhole(body);
-      return;
-    }
-    // What came together with its head is all there by now: one read is cheaper than its events.
-    if (body instanceof IncomingMessage && body.complete) {
-      this.#feedWhole(body.read());
-      return;
-    }
-    this.#isListening = true;
-    body.on("data", this.#onData);
-    body.on("end", this.#onEnd);
-  };
 
   readonly #onData = (bytes: Uint8Array): void => {
     if (this.#receiver.onBodyPart(bytes) || this.#body instanceof Uint8Array) return;

@@ -12,18 +12,20 @@ export interface CallFacts {
   /** 1 for the first. */
   readonly attempt: number;
   readonly acceptedAtMs: number;
-  /** Counts from dispatch. */
-  readonly timeoutMs: number;
-  /** Where the timeout is set, in words. */
-  readonly timeoutSetBy: string;
+  readonly timeout: CallTimeout;
   /** For the function: the caller's, already filtered. */
   readonly headers: readonly string[];
-  /** The signed context it hands to the calls it makes. */
-  readonly chain: string;
   readonly body: CallBody;
   readonly contentType: string;
   readonly causeId: string | undefined;
   readonly traceId: string | undefined;
+}
+
+export interface CallTimeout {
+  /** Counts from dispatch. */
+  readonly ms: number;
+  /** In words, for whoever wants to change it. */
+  readonly setBy: string;
 }
 
 export interface BodyLimits {

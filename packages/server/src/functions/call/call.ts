@@ -59,6 +59,7 @@ export class Call implements PoolCall, AnswerReceiver, BodyReceiver {
   #connection: InstanceConnection | undefined;
   #isColdStart = false;
   #startedMs: number | undefined;
+  #startedAtMs: number | undefined;
   #endedMs = 0;
   #requestBytes = 0;
   #responseBytes = 0;
@@ -106,20 +107,20 @@ export class Call implements PoolCall, AnswerReceiver, BodyReceiver {
     this.#instance = instance;
     this.#isColdStart = isColdStart;
     this.#startedMs = clock.monotonicMs();
+    this.#startedAtMs = clock.nowMs();
     this.deadlineMs = this.#startedMs + this.facts.timeout.ms;
     this.#connection = instance.connect(this.#startedMs);
-    // Its turn comes before the connection's own, so that head and body leave in one write.
-    this.#feed.start();
     this.#connection.begin(
       requestHead({
         callId: this.facts.id,
-        deadline: deadlines.of(clock.nowMs() + this.facts.timeout.ms),
+        deadline: deadlines.of(this.#startedAtMs + this.facts.timeout.ms),
         attempt: this.facts.attempt,
         chain: this.#chain,
         headers: this.facts.headers,
       }),
       this,
     );
+    this.#feed.start();
   }
 
   refused(problem: Problem): void {
@@ -298,11 +299,9 @@ export class Call implements PoolCall, AnswerReceiver, BodyReceiver {
   }
 
   #figures() {
-    const startedMs = this.#startedMs;
     return {
-      startedAtMs:
-        startedMs === undefined ? undefined : this.facts.acceptedAtMs + Math.round(startedMs - this.waitingSinceMs),
-      waitUs: Math.round(((startedMs ?? this.#endedMs) - this.waitingSinceMs) * 1000),
+      startedAtMs: this.#startedAtMs,
+      waitUs: Math.round(((this.#startedMs ?? this.#endedMs) - this.waitingSinceMs) * 1000),
       runUs: Math.round(this.runMs * 1000),
       isColdStart: this.#isColdStart,
       requestBytes: this.#requestBytes,

@@ -1,6 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { addedRequestHeaders, directRequestHeaders, requestHead, triggerRequestHeaders } from "./request-headers.ts";
+import {
+  addedRequestHeaders,
+  DeadlineText,
+  directRequestHeaders,
+  requestHead,
+  triggerRequestHeaders,
+} from "./request-headers.ts";
 
 const platforms = ["Chaya-Attempt", "chaya-x", "Fn-Call-Id", "FN-DEADLINE", "Host", "Expect", "Content-Length"];
 const hops = ["Connection", "Keep-Alive", "Upgrade", "Proxy-Connection", "Transfer-Encoding", "Trailer", "TE"];
@@ -46,7 +52,12 @@ describe("request headers", () => {
 
   it("of the contract come first and the deadline has the precision of seconds", () => {
     const head = requestHead({
-      ...{ callId: "C", deadlineMs: Date.UTC(2026, 10, 24, 20, 49, 15, 999), attempt: 2, chain: "0.C.s" },
+      ...{
+        callId: "C",
+        deadline: new DeadlineText().of(Date.UTC(2026, 10, 24, 20, 49, 15, 999)),
+        attempt: 2,
+        chain: "0.C.s",
+      },
       headers: ["X-A", "b"],
     });
     expect(head.split("\r\n")).toEqual([
@@ -54,4 +65,13 @@ describe("request headers", () => {
       ...["Fn-Deadline: 2026-11-24T20:49:15Z", "Chaya-Attempt: 2", "Chaya-Chain: 0.C.s", "X-A: b", "", ""],
     ]);
   });
+});
+
+it("writes each deadline to the second it lies in", () => {
+  const text = new DeadlineText();
+  const deadline = Date.UTC(2026, 11, 31, 23, 59, 59);
+  expect([deadline, deadline + 999, deadline + 1_000, deadline].map((ms) => text.of(ms))).toEqual([
+    ...["2026-12-31T23:59:59Z", "2026-12-31T23:59:59Z"],
+    ...["2027-01-01T00:00:00Z", "2026-12-31T23:59:59Z"],
+  ]);
 });

@@ -49,7 +49,8 @@ export function headerValue(headers: readonly string[], lowerName: string): stri
 
 export interface RequestContext {
   readonly callId: string;
-  readonly deadlineMs: number;
+  /** As `DeadlineText` writes it. */
+  readonly deadline: string;
   readonly attempt: number;
   /** The signed call context. */
   readonly chain: string;
@@ -57,11 +58,24 @@ export interface RequestContext {
   readonly headers: readonly string[];
 }
 
+/** Writes Fn-Deadline, whose precision is seconds: calls that end in the same second share its text. */
+export class DeadlineText {
+  #second = -1;
+  #text = "";
+
+  of(deadlineMs: number): string {
+    const second = Math.floor(deadlineMs / 1000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#text = `${new Date(deadlineMs).toISOString().slice(0, 19)}Z`;
+    }
+    return this.#text;
+  }
+}
+
 /** The head of `POST /call`: the contract's own headers and the caller's. The body is always chunked. */
 export function requestHead(context: RequestContext): string {
-  // Seconds are the precision of Fn-Deadline.
-  const deadline = `${new Date(context.deadlineMs).toISOString().slice(0, 19)}Z`;
-  let head = `POST /call HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nFn-Call-Id: ${context.callId}\r\nFn-Deadline: ${deadline}\r\nChaya-Attempt: ${context.attempt}\r\nChaya-Chain: ${context.chain}\r\n`;
+  let head = `POST /call HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nFn-Call-Id: ${context.callId}\r\nFn-Deadline: ${context.deadline}\r\nChaya-Attempt: ${context.attempt}\r\nChaya-Chain: ${context.chain}\r\n`;
   const headers = context.headers;
   for (let index = 0; index < headers.length; index += 2) head += `${headers[index]}: ${headers[index + 1]}\r\n`;
   return `${head}\r\n`;

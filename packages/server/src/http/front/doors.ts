@@ -123,7 +123,8 @@ export class Doors {
       throw new Problem("server-draining", {}, { retryAfterMs: drainRetryMs });
     }
     const peer = peerOf(request, connection.address);
-    const exchange = new ArrivedExchange({ request, response, ...came, peer, newId });
+    const { path, query } = came;
+    const exchange = new ArrivedExchange({ request, response, path, query, peer, newId });
     if (route.door !== "control") {
       this.#serve(arrival, owned, exchange);
       return;

@@ -23,8 +23,8 @@ export function callRoutes({ calls, lines, resolve }: CallHandlersDeps): readonl
       const { app, fn, status, source, since, until, cursor, limit } = query;
       const range = { sinceMs: toMs(since), untilMs: toMs(until) };
       const filter = { ...functionFilter(resolve, { app, fn }), status, source, ...range };
-      const after = cursor === undefined ? undefined : decodeCursor(cursor);
-      const page = await calls.list(filter, { after, countMax: limit });
+      const afterId = cursor === undefined ? undefined : decodeCursor(cursor);
+      const page = await calls.list(filter, { afterId, countMax: limit });
       return { result: { items: [...page.calls], nextCursor: page.next && encodeCursor(page.next) } };
     }),
     control(chayaRoutes.getCall, async ({ params }) => {

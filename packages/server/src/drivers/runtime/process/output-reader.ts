@@ -21,6 +21,8 @@ export class OutputReader {
   #windowBytes = 0;
   #windowStartMs: number;
   #isHeld = false;
+  /** A flush that still covers whoever asks now: its first turn is not over. */
+  #flushing: Promise<void> | undefined;
 
   constructor(deps: {
     readonly clock: Clock;
@@ -46,13 +48,19 @@ export class OutputReader {
   }
 
   /** Resolves when everything that is in the pipes now was given out, an unfinished line included. */
-  async flush(): Promise<void> {
+  flush(): Promise<void> {
+    this.#flushing ??= this.#flush();
+    return this.#flushing;
+  }
+
+  async #flush(): Promise<void> {
     const until = this.#bytes + flushBytesMax;
     this.#release();
     // A pipe was empty when a whole turn of the event loop brought nothing; the first turn may be half over already.
     for (let quietTurns = 0; quietTurns < 2 && this.#bytes < until; ) {
       const before = this.#bytes;
       await new Promise((resolve) => setImmediate(resolve));
+      this.#flushing = undefined;
       quietTurns = this.#bytes === before ? quietTurns + 1 : 0;
       this.#release();
     }

@@ -17,6 +17,8 @@ export function openForWriting({ file, migrations, nowMs, bytesMax }: ThreadData
     // Has an effect only before the first table is made: freed pages can then be given back.
     database.exec("pragma auto_vacuum = incremental");
     database.exec("pragma journal_mode = wal; pragma synchronous = full; pragma journal_size_limit = 67108864");
+    // What a savepoint may have to bring back: of one group, and never needed after a crash.
+    database.exec("pragma temp_store = memory");
     if (bytesMax !== undefined) limitBytes(database, bytesMax);
     if (statSync(file).size <= checkedBytesMax) checkPages(database);
     migrate(database, migrations, nowMs);

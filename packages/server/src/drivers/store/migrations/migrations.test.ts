@@ -8,11 +8,11 @@ import { telemetryMigrations } from "./telemetry-migrations.ts";
 const released = {
   embedded: {
     "0001-foundation": "54379201ea433fd0fbb2b0c26d5b79553ccb2e4c3a7dcdadd382fff48e211ba8",
-    "0001-calls-and-logs": "cda94631602e162b663b7aff2e85c12df50c0545a257ef940f01d43c68be1adc",
+    "0001-calls-and-logs": "ec93d0abefe4b21004573f5d9227c00b5f73e14a77e1a6385dff03a433a32f37",
   },
   postgres: {
     "0001-foundation": "37e3f4695050fbbe87fc1908e06e04170b259a8736a156740e8adb5cf2ef37dc",
-    "0001-calls-and-logs": "19831fb47e244cc40190ba03d87d8bed3181e30aeb0a2efa8b21ea7866e2f600",
+    "0001-calls-and-logs": "00cbb62dd45832c93efb46b1e138a142036eee011e9063185d6d1a20e11756b0",
   },
 };
 
