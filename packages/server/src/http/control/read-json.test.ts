@@ -67,7 +67,8 @@ describe("readJson", () => {
         const expected = parsed(text);
         const reason = refusal(text);
         if (reason === undefined) expect(readJson(text, strict)).toEqual(expected);
-        else if (!reason.includes("twice")) expect(expected).toBe(refused);
+        // Refused on purpose: keys that repeat, and numbers that no double holds (tokens in a row may spell 1e501).
+        else if (!/twice|too large/.test(reason)) expect(expected).toBe(refused);
       }),
       { numRuns: 5_000 },
     );
