@@ -85,7 +85,7 @@ describe.each(testStores().map((store) => [store.kind, store] as const))("detach
     const chunked = await rig.invoke(fn, tooLarge, { ...detached, "Transfer-Encoding": "chunked" });
     expect(chunked.status).toBe(413);
     expect(JSON.parse(chunked.body).message).toBe("Request content too large");
-    expect(await rig.work.count("call", fn.id)).toBe(0);
+    expect(await workLeft(rig, fn.id)).toBe(0);
   });
 
   it("that were acknowledged but had not begun run after a restart, under the same id", async () => {
@@ -230,7 +230,7 @@ describe.each(testStores().map((store) => [store.kind, store] as const))("detach
       expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([202]));
       expect(new Set(answers.map((answer) => answer.headers["fn-call-id"])).size).toBe(1);
       await rig.observed((call) => call.status === "succeeded");
-      await rig.until(async () => (await rig.work.count("call", fn.id)) === 0);
+      await rig.until(async () => (await workLeft(rig, fn.id)) === 0);
       expect(runs).toBe(1);
       expect(rig.calls.filter((call) => call.status === "queued")).toHaveLength(1);
     });
@@ -274,3 +274,9 @@ describe.each(testStores().map((store) => [store.kind, store] as const))("detach
     });
   });
 });
+
+/** Rows, not `work.count`: that may be a moment old, and here the clock stands still. */
+async function workLeft(rig: InvocationRig, functionId: string): Promise<number> {
+  const rows = await rig.store.store.db.selectFrom("work").select("id").where("lane", "=", functionId).execute();
+  return rows.length;
+}
