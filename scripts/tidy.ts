@@ -139,6 +139,15 @@ function checkReadmes(): void {
   }
 }
 
+/** README.md says how many guarantees stand; the table in docs/guarantees.md says which. */
+function checkSummary(table: string): void {
+  const states = [...table.matchAll(/^\| G\d+ \|.*\| (proven|partly|not yet)[^|]*\|$/gm)].map(([, state]) => state);
+  const count = (wanted: string) => states.filter((state) => state === wanted).length;
+  const summary = `${count("proven")} proven, ${count("partly")} partly, ${count("not yet")} not yet`;
+  if (!readFileSync(join(root, "README.md"), "utf8").includes(summary))
+    report("README.md", `does not say '${summary}', which is what docs/guarantees.md comes to`);
+}
+
 /** docs/guarantees.md names tests as `path › title`: each must exist. */
 function checkGuarantees(): void {
   const path = "docs/guarantees.md";
@@ -146,7 +155,9 @@ function checkGuarantees(): void {
     report(path, "is missing: one row per guarantee and attack");
     return;
   }
-  for (const match of readFileSync(join(root, path), "utf8").matchAll(/`([^`]+\.test\.ts)(?: › ([^`]+))?`/g)) {
+  const table = readFileSync(join(root, path), "utf8");
+  checkSummary(table);
+  for (const match of table.matchAll(/`([^`]+\.ts)(?: › ([^`]+))?`/g)) {
     const [, file, title] = match;
     if (file === undefined) continue;
     const full = join(root, file);
