@@ -34,20 +34,26 @@ export class Connections implements AsyncDisposable {
     return withClient(this.#writers, task);
   }
 
-  /** A read whose connection is lost is repeated once: it finds the stale ones of a server that was restarted. */
+  /** A read whose connection is lost is repeated: after a restart of the server every pooled one is stale. */
   async read<T>(task: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-    try {
-      return await withClient(this.#readers, task);
-    } catch (error) {
-      const failure = postgresFailure(error);
-      if (failure.kind === "unavailable" && failure.isConnectionLost) return withClient(this.#readers, task);
-      throw error;
+    for (let stale = 0; ; stale++) {
+      try {
+        return await withClient(this.#readers, task);
+      } catch (error) {
+        // A Problem says that no new connection could be made either.
+        if (error instanceof Problem || stale >= readersMax || !isConnectionLost(error)) throw error;
+      }
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.#writers.end(), this.#readers.end()]);
   }
+}
+
+function isConnectionLost(error: unknown): boolean {
+  const failure = postgresFailure(error);
+  return failure.kind === "unavailable" && failure.isConnectionLost;
 }
 
 /** What every connection of ours is opened with. */
