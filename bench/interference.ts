@@ -6,6 +6,7 @@ import { seedData } from "./lib/seed.ts";
 import { buildGo, pause, startChaya, temporaryDirectory } from "./lib/tools.ts";
 
 const rounds = 3;
+let deploys = 0;
 const folder = temporaryDirectory("stub-code");
 buildGo("stub.go", folder);
 const seeded = await seedData({ functions: 10_000, calls: 100_000 });
@@ -49,8 +50,6 @@ async function beside(measured: () => Promise<LoadResult>): Promise<LoadResult> 
   await Promise.all(others);
   return result;
 }
-
-let deploys = 0;
 
 async function deploy(): Promise<void> {
   await applicationId(chaya.url, "deploys");

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { testStores } from "../../testing/stores.ts";
 import { TelemetryBench } from "../../testing/telemetry-bench.ts";
@@ -108,6 +110,21 @@ describe("metrics", () => {
     for (const text of texts) expect(text).not.toContain("chaya_calls_total{");
     bench.telemetry.observeCall(bench.call());
     expect(await bench.metrics()).toContain("chaya_calls_total{");
+  });
+
+  it("takes a client that went away for no failure", async () => {
+    const served = Promise.withResolvers<void>();
+    await using server = createServer((request, response) => {
+      const exchange = { request, response, path: "/metrics", query: "", requestId: "R", peer: "127.0.0.1" };
+      const serve = async () => bench.telemetry.metrics(exchange);
+      response.once("close", () => serve().then(served.resolve, served.reject));
+      request.socket.destroy();
+    });
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const address = server.address();
+    const port = typeof address === "object" ? address?.port : undefined;
+    await expect(fetch(`http://127.0.0.1:${port}/metrics`)).rejects.toThrow();
+    await expect(served.promise).resolves.toBeUndefined();
   });
 
   it("leaves the work of ten thousand functions to another thread", async () => {

@@ -1,5 +1,3 @@
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import type { ServeExchange } from "../../http/exchange.ts";
 import type { ReadGauges } from "../../seams.ts";
 import type { MetricFamily } from "./metric-family.ts";
@@ -15,12 +13,14 @@ export interface ServeMetricsDeps {
 export function serveMetrics({ renderer, readGauges, readFamilies }: ServeMetricsDeps): ServeExchange {
   return async ({ request, response }) => {
     const chunks = await renderer.render(() => ({ gauges: readGauges(), families: readFamilies() }));
+    if (response.destroyed) return;
     response.writeHead(200, {
       "Content-Type": "text/plain; version=0.0.4; charset=utf-8",
       "Content-Length": chunks.reduce((bytes, chunk) => bytes + chunk.length, 0),
       "Cache-Control": "no-store",
     });
-    if (request.method === "HEAD") response.end();
-    else await pipeline(Readable.from(chunks), response);
+    // All of it is in memory already; a client that went away meanwhile is no failure.
+    if (request.method !== "HEAD") for (const chunk of chunks) response.write(chunk);
+    response.end();
   };
 }
