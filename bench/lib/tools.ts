@@ -1,7 +1,7 @@
 // The programs a benchmark compares with: from Debian, or built here.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -25,8 +25,16 @@ export function needTools(...names: readonly string[]): void {
   if (install.status !== 0) throw new Error(`Install ${wanted.join(", ")} first: apt-get could not.`);
 }
 
+const temporary: string[] = [];
+process.once("exit", () => {
+  for (const directory of temporary) rmSync(directory, { recursive: true, force: true });
+});
+
+/** Removed when the benchmark ends. */
 export function temporaryDirectory(name: string): string {
-  return mkdtempSync(join(tmpdir(), `chaya-bench-${name}-`));
+  const directory = mkdtempSync(join(tmpdir(), `chaya-bench-${name}-`));
+  temporary.push(directory);
+  return directory;
 }
 
 export function buildGo(source: string, directory: string): string {

@@ -1,11 +1,12 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { ConfigError, readConfig } from "./config.ts";
 
 function dataDirectory(serverYaml?: string): string {
   const directory = mkdtempSync(join(tmpdir(), "chaya-config-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
   if (serverYaml !== undefined) writeFileSync(join(directory, "server.yaml"), serverYaml);
   return directory;
 }

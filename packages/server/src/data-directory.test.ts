@@ -1,12 +1,18 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import { openDataDirectory } from "./data-directory.ts";
 
-const freshPath = () => join(mkdtempSync(join(tmpdir(), "chaya-data-")), "data");
+function freshDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), "chaya-data-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  return directory;
+}
+
+const freshPath = () => join(freshDirectory(), "data");
 const newId = () => "01TEST";
 
 it("makes the directory for its owner only, with a format version, and keeps the server's id", () => {
@@ -46,7 +52,7 @@ it("refuses a directory that a newer server wrote, and a damaged format file", (
 });
 
 it("says why a directory cannot be made", () => {
-  const file = join(mkdtempSync(join(tmpdir(), "chaya-data-")), "file");
+  const file = join(freshDirectory(), "file");
   writeFileSync(file, "");
   expect(() => openDataDirectory(join(file, "data"), newId)).toThrow(/cannot be made/);
 });
