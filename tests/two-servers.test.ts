@@ -149,8 +149,14 @@ describe("two servers on one PostgreSQL", () => {
     return CrashServer.start(data, database.location, "none");
   }
 
-  function deploy(name: string, options: Partial<Code> = {}, server = one): Promise<string> {
-    return deployCode(server.url, { app: "pair", image, ...options, name });
+  /** Resolves when both servers know the function: what one changed, the other serves a moment later. */
+  async function deploy(name: string, options: Partial<Code> = {}, server = one): Promise<string> {
+    const fnId = await deployCode(server.url, { app: "pair", image, ...options, name });
+    for (const { url } of [one, two]) {
+      const ask = () => send(`${url}/v2/fns/${fnId}`, undefined, { method: "GET" });
+      await follow(ask, ({ status }) => status === 200);
+    }
+    return fnId;
   }
 });
 
