@@ -3,7 +3,7 @@ import type { Clock } from "../kernel/clock.ts";
 import { StreamGarbage } from "../kernel/stream-garbage.ts";
 import { type NodeState, refuseCall } from "./admission.ts";
 import { Call, type CallDeps } from "./call/call.ts";
-import { signChain } from "./call/call-chain.ts";
+import type { CallChains } from "./call/call-chain.ts";
 import type { BodyLimits, CallFacts, CallTimeout } from "./call/call-facts.ts";
 import type { CallReporter } from "./call/call-report.ts";
 import type { Caller } from "./call/caller.ts";
@@ -23,8 +23,7 @@ export interface CallsDeps {
   readonly clock: Clock;
   readonly pools: Pools;
   readonly report: CallReporter;
-  /** Signs the call context. The same on every node and after a restart. */
-  readonly chainKey: Uint8Array;
+  readonly chains: CallChains;
   readonly limits: BodyLimits & Pick<NodeLimits, "memoryMiBMax">;
 }
 
@@ -50,7 +49,7 @@ export class Calls {
 
   /** Begins a call, or refuses it at once; `caller` learns its end either way. */
   begin(request: CallRequest, caller: Caller, report = this.#deps.report): Call {
-    const chain = signChain(this.#deps.chainKey, request.id, request.chainDepth);
+    const chain = this.#deps.chains.sign(request.id, request.chainDepth);
     const pool = this.#deps.pools.of(request.application, request.function);
     this.#active++;
     const call = new Call(this.#callDeps, request, { pool, caller, report, chain });

@@ -4,9 +4,11 @@ import { sendAnswer } from "../http/answer.ts";
 import type { Exchange } from "../http/exchange.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { NewId } from "../kernel/ids.ts";
+import type { TurnEnd } from "../kernel/turn-end.ts";
 import type { MapAnswer } from "./call/answer-headers.ts";
 import type { CallBody } from "./call/call-body.ts";
-import { readChain } from "./call/call-chain.ts";
+import type { CallChains } from "./call/call-chain.ts";
+import { readTraceId } from "./call/trace-context.ts";
 import { type Calls, timeoutOf } from "./calls.ts";
 import { type CorsSettings, decideCors } from "./cors.ts";
 import { HttpCaller } from "./http-caller.ts";
@@ -18,7 +20,8 @@ export interface DoorDeps {
   readonly ids: NewId;
   readonly directory: Directory;
   readonly calls: Calls;
-  readonly chainKey: Uint8Array;
+  readonly chains: CallChains;
+  readonly turnEnd: TurnEnd;
   readonly cors: CorsSettings;
 }
 
@@ -44,7 +47,7 @@ export function passCors(settings: CorsSettings, exchange: Exchange): readonly s
 /** Begins the call of an exchange and returns at once; the call answers when it ends. */
 export function beginHttpCall(deps: DoorDeps, exchange: Exchange, door: DoorCall): void {
   const { request } = exchange;
-  const { depth, parentCallId } = readChain(deps.chainKey, request.rawHeaders);
+  const { depth, parentCallId } = deps.chains.read(request.rawHeaders);
   const id = deps.ids();
   deps.calls.begin(
     {
@@ -61,9 +64,14 @@ export function beginHttpCall(deps: DoorDeps, exchange: Exchange, door: DoorCall
       contentType: request.headers["content-type"] ?? "",
       chainDepth: depth,
       causeId: parentCallId,
-      traceId: undefined,
+      traceId: readTraceId(request.rawHeaders),
     },
-    new HttpCaller(exchange, { callId: id, mapAnswer: door.mapAnswer, addedHeaders: door.addedHeaders }),
+    new HttpCaller(exchange, {
+      callId: id,
+      mapAnswer: door.mapAnswer,
+      addedHeaders: door.addedHeaders,
+      turnEnd: deps.turnEnd,
+    }),
   );
 }
 

@@ -5,6 +5,7 @@ import { dataAnswerHeaders } from "../http/data-answer-headers.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { discardBody } from "../http/fail-exchange.ts";
 import { problemAnswer } from "../http/problem-response.ts";
+import type { TurnEnd } from "../kernel/turn-end.ts";
 import type { AnswerHead } from "./call/answer-head.ts";
 import type { CallerHead, MapAnswer } from "./call/answer-headers.ts";
 import type { AnsweredCall, Caller } from "./call/caller.ts";
@@ -14,6 +15,7 @@ export interface HttpCallerOptions {
   readonly mapAnswer: MapAnswer;
   /** Flat headers that every answer gets: those of CORS. */
   readonly addedHeaders: readonly string[];
+  readonly turnEnd: TurnEnd;
 }
 
 const textBytesMax = 16 * 1024;
@@ -81,16 +83,12 @@ export class HttpCaller implements Caller {
   }
 
   end(): void {
-    const { request, response } = this.#exchange;
-    if (this.#head === undefined) response.end();
+    if (this.#head === undefined) this.#exchange.response.end();
     else {
-      const held = this.#held;
-      this.#sendHead(this.#head, this.#bytes);
-      // Node joins a head with text in one write, and gathers buffers at twice the cost.
-      if (held === undefined || held.length > textBytesMax) response.end(held);
-      else response.end(held.toString("latin1"), "latin1");
+      this.#httpStatus = this.#head.status;
+      this.#options.turnEnd.add(this.#sendWhole);
     }
-    discardBody(request, limits.refusedBodyBytesMax);
+    discardBody(this.#exchange.request, limits.refusedBodyBytesMax);
   }
 
   fail(problem: Problem): void {
@@ -105,6 +103,16 @@ export class HttpCaller implements Caller {
     sendAnswer(response, { ...answer, headers: [...answer.headers, ...this.#options.addedHeaders] });
     discardBody(request, limits.refusedBodyBytesMax);
   }
+
+  readonly #sendWhole = (): void => {
+    const { response } = this.#exchange;
+    const held = this.#held;
+    if (this.#head === undefined) return;
+    this.#sendHead(this.#head, this.#bytes);
+    // Node joins a head with text in one write, and gathers buffers at twice the cost.
+    if (held === undefined || held.length > textBytesMax) response.end(held);
+    else response.end(held.toString("latin1"), "latin1");
+  };
 
   #sendHead(head: CallerHead, bytes: number | undefined): void {
     const headers = dataAnswerHeaders(head.headers);

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { InvocationRig, openStore, type RigOptions, turn } from "../testing/invocation-rig.ts";
 import type { ScriptedCall } from "../testing/scripted-runtime.ts";
 import type { OpenTestStore } from "../testing/stores.ts";
-import { signChain } from "./call/call-chain.ts";
+import { CallChains } from "./call/call-chain.ts";
 import type { FunctionRecord } from "./model.ts";
 
 const rigs: InvocationRig[] = [];
@@ -88,7 +88,7 @@ describe("a direct invoke", () => {
       "Fn-Call-Id": callId,
       "Fn-Deadline": "2026-01-01T00:00:30Z",
       "Chaya-Attempt": "1",
-      "Chaya-Chain": signChain(Buffer.alloc(32, 7), callId, 0),
+      "Chaya-Chain": new CallChains(Buffer.alloc(32, 7)).sign(callId, 0),
       "Content-Type": "text/plain",
       "X-Custom": "1",
       Authorization: "Bearer x",
@@ -131,6 +131,15 @@ describe("a direct invoke", () => {
     expect(answer.status).toBe(status);
     expect(JSON.parse(answer.body).message).toContain(message);
     expect(answer.headers["fn-call-id"]).toBeUndefined();
+  });
+
+  it("is recorded with the trace that its client named, which the function sees as well", async () => {
+    const { rig, fn } = await open({ answer: dump });
+    const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
+    const traceparent = `00-${traceId}-00f067aa0ba902b7-01`;
+    const seen = JSON.parse((await rig.invoke(fn, "", { traceparent })).body);
+    expect(Object.fromEntries(pairs(seen.rawHeaders))).toMatchObject({ traceparent });
+    expect(await rig.observed((call) => call.status === "succeeded")).toMatchObject({ traceId });
   });
 
   it("is recorded once it has ended", async () => {
@@ -289,7 +298,7 @@ describe("call chains", () => {
 
   it("are believed only with our signature", async () => {
     const { rig, fn } = await open({ answer: dump });
-    const forged = signChain(Buffer.alloc(32, 8), "01TEST00000000000000000001", 15);
+    const forged = new CallChains(Buffer.alloc(32, 8)).sign("01TEST00000000000000000001", 15);
     const answer = await rig.invoke(fn, "", { "Chaya-Chain": forged });
     expect(answer.status).toBe(200);
     expect(named(JSON.parse(answer.body).rawHeaders, "chaya-chain")["Chaya-Chain"]).toMatch(/^0\./);

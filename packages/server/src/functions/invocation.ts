@@ -8,6 +8,7 @@ import type { NewId } from "../kernel/ids.ts";
 import { Lifetime } from "../kernel/lifetime.ts";
 import type { Logger } from "../kernel/logger.ts";
 import type { Random } from "../kernel/random.ts";
+import { TurnEnd } from "../kernel/turn-end.ts";
 import type {
   Admit,
   CaptureInput,
@@ -18,6 +19,7 @@ import type {
   ReadSecrets,
 } from "../seams.ts";
 import type { WorkQueue } from "../work/work.ts";
+import { CallChains } from "./call/call-chain.ts";
 import type { BodyLimits } from "./call/call-facts.ts";
 import { CallReport } from "./call/call-report.ts";
 import { Calls } from "./calls.ts";
@@ -70,17 +72,19 @@ export function createInvocation(deps: InvocationDeps): Invocation {
   const { clock } = deps;
   const lifetime = new Lifetime();
   const onCapacity = (functionId: string) => deps.work.capacityChanged(callWork, functionId);
-  const pools = new Pools({ ...deps, onCapacity });
+  const turnEnd = new TurnEnd();
+  const chains = new CallChains(deps.chainKey);
+  const pools = new Pools({ ...deps, onCapacity, turnEnd });
   lifetime.onClose(() => pools.close());
   const report = new CallReport(deps);
-  const calls = new Calls({ ...deps, pools, report });
+  const calls = new Calls({ ...deps, pools, report, chains });
   const settled = lifetime.own(new SettledPayloads(deps));
   const detached = lifetime.own(new DetachedCalls({ ...deps, calls, report }));
   const callWorkDeps = { ...deps, calls, pools, report, settled };
   deps.work.register(createCallWork(callWorkDeps));
   const sweep = startDeadlineSweep(clock, pools);
   lifetime.onClose(() => sweep.cancel());
-  const doors = { ...deps, calls };
+  const doors = { ...deps, calls, chains, turnEnd };
   pools.start();
   return {
     invoke: createInvokeDoor({ ...doors, detached }),

@@ -2,8 +2,8 @@
 import { Problem } from "@chaya/contract";
 import type { Exchange, ServeExchange } from "../http/exchange.ts";
 import { directAnswer } from "./call/answer-headers.ts";
-import { readChain } from "./call/call-chain.ts";
 import { directRequestHeaders, headerValue } from "./call/request-headers.ts";
+import { readTraceId } from "./call/trace-context.ts";
 import { beginHttpCall, bodyOf, type DoorDeps, passCors } from "./data-doors.ts";
 import type { DetachedCalls } from "./detached.ts";
 
@@ -44,7 +44,7 @@ async function acceptDetached(
   target: { readonly functionId: string; readonly addedHeaders: readonly string[] },
 ): Promise<void> {
   const { request, response } = exchange;
-  const { depth, parentCallId } = readChain(deps.chainKey, request.rawHeaders);
+  const { depth, parentCallId } = deps.chains.read(request.rawHeaders);
   const { callId } = await deps.detached.accept({
     functionId: target.functionId,
     contentType: request.headers["content-type"],
@@ -53,7 +53,7 @@ async function acceptDetached(
     bodyBytes: Number(request.headers["content-length"] ?? 0),
     source: "detached",
     causeId: parentCallId,
-    traceId: undefined,
+    traceId: readTraceId(request.rawHeaders),
     chainDepth: depth,
     idempotencyKey: headerValue(request.rawHeaders, "idempotency-key"),
   });

@@ -32,6 +32,8 @@ export class AnswerParser {
   /** Bytes of the body or chunk still to come. */
   #remaining = 0;
   #trailerBytes = 0;
+  #lastText = "";
+  #lastHead: AnswerHead | string = "";
 
   constructor(events: AnswerEvents) {
     this.#events = events;
@@ -96,13 +98,22 @@ export class AnswerParser {
     }
     const next = bytes.length - (joined.length - end - 4);
     this.#partial = undefined;
-    const head = parseAnswerHead(joined.toString("latin1", 0, end));
+    const head = this.#parseHead(joined.toString("latin1", 0, end));
     if (typeof head === "string") return this.#break("malformed", head);
     if (head.status === 101) return this.#break("malformed", "it switches to another protocol");
     // Interim answers (RFC 9110 §15.2) say nothing about the call: the head that counts is still to come.
     if (head.status < 200) return next;
     this.#beginBody(head);
     return next;
+  }
+
+  /** An instance says the same head again and again, for a second at least. */
+  #parseHead(text: string): AnswerHead | string {
+    if (text !== this.#lastText) {
+      this.#lastHead = parseAnswerHead(text);
+      this.#lastText = text;
+    }
+    return this.#lastHead;
   }
 
   #beginBody(head: AnswerHead): void {

@@ -15,6 +15,8 @@ export interface BodyReceiver {
 export class BodyFeed {
   readonly #body: CallBody;
   readonly #receiver: BodyReceiver;
+  #isFlowing = false;
+  #isStopped = false;
 
   constructor(body: CallBody, receiver: BodyReceiver) {
     this.#body = body;
@@ -29,8 +31,8 @@ export class BodyFeed {
       this.#receiver.onBodyEnd();
       return;
     }
-    body.on("data", this.#onData);
-    body.on("end", this.#onEnd);
+    // What came with the head is being parsed now and is at hand a moment later.
+    process.nextTick(this.#read);
   }
 
   resume(): void {
@@ -40,11 +42,26 @@ export class BodyFeed {
   /** Reads no more of it. What is left belongs to whoever brought it. */
   stop(): void {
     const body = this.#body;
-    if (body instanceof Uint8Array) return;
+    this.#isStopped = true;
+    if (body instanceof Uint8Array || !this.#isFlowing) return;
     body.off("data", this.#onData);
     body.off("end", this.#onEnd);
     body.pause();
   }
+
+  /** A body that has arrived whole is read at once: making a stream flow costs more than all its bytes. */
+  readonly #read = (): void => {
+    const body = this.#body;
+    if (this.#isStopped || body instanceof Uint8Array) return;
+    if (!("complete" in body && body.complete === true)) {
+      this.#isFlowing = true;
+      body.on("data", this.#onData);
+      body.on("end", this.#onEnd);
+      return;
+    }
+    for (let part = body.read(); part !== null && !this.#isStopped; part = body.read()) this.#receiver.onBodyPart(part);
+    if (!this.#isStopped) this.#receiver.onBodyEnd();
+  };
 
   readonly #onData = (bytes: Uint8Array): void => {
     if (this.#receiver.onBodyPart(bytes) || this.#body instanceof Uint8Array) return;

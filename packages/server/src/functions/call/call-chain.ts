@@ -1,5 +1,6 @@
 // Hot path: ARCHITECTURE, hot-path rules
 import { hash, timingSafeEqual } from "node:crypto";
+import { headerValue } from "./request-headers.ts";
 
 /**
  * The platform's own call context: `Chaya-Chain: DEPTH.CALL.SIGNATURE`. A function that passes it on with the calls it
@@ -17,36 +18,42 @@ export interface CallChain {
 const outermost: CallChain = { depth: 0, parentCallId: undefined };
 const context = /^([0-9]{1,4})\.([0-9A-Z]{26})\.([0-9A-Za-z_-]{43})$/;
 
-/** The context that the call `callId` at `depth` hands to its function. */
-export function signChain(key: Uint8Array, callId: string, depth: number): string {
-  const text = `${depth}.${callId}`;
-  return `${text}.${signature(key, text)}`;
-}
+/** Signs and reads call contexts with one key; the same on every node and after a restart. */
+export class CallChains {
+  readonly #keyText: string;
 
-/** Where a call with these raw headers stands; the outermost unless a context of ours is among them. */
-export function readChain(key: Uint8Array, rawHeaders: readonly string[]): CallChain {
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index] ?? "";
-    if (name.length !== chainHeader.length || name.toLowerCase() !== "chaya-chain") continue;
-    return verifyChain(key, rawHeaders[index + 1] ?? "");
+  /** `key`: 32 bytes. */
+  constructor(key: Uint8Array) {
+    this.#keyText = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("hex");
   }
-  return outermost;
-}
 
-function verifyChain(key: Uint8Array, value: string): CallChain {
-  const [, depth = "", callId = "", signed = ""] = context.exec(value) ?? [];
-  if (callId === "") return outermost;
-  const expected = Buffer.from(signature(key, `${depth}.${callId}`), "latin1");
-  if (!timingSafeEqual(expected, Buffer.from(signed, "latin1"))) return outermost;
-  return { depth: Number(depth) + 1, parentCallId: callId };
-}
+  /** The context that the call `callId` at `depth` hands to its function. */
+  sign(callId: string, depth: number): string {
+    const text = `${depth}.${callId}`;
+    return `${text}.${this.#signature(text)}`;
+  }
 
-/**
- * A keyed hash in one step, at a third of what HMAC costs here. SHA-512/256 shows half of its state, so a signature
- * cannot be continued to that of a longer text (FIPS 180-4 §5.3.6), which is what HMAC guards against; the key has a
- * fixed length, so no text can be taken for a part of it.
- */
-function signature(key: Uint8Array, text: string): string {
-  const keyText = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("hex");
-  return hash("sha512-256", `${keyText}.${text}`, "base64url");
+  /** Where a call with these raw headers stands; the outermost unless a context of ours is among them. */
+  read(rawHeaders: readonly string[]): CallChain {
+    const value = headerValue(rawHeaders, "chaya-chain");
+    return value === undefined ? outermost : this.#verify(value);
+  }
+
+  #verify(value: string): CallChain {
+    const [, depth = "", callId = "", signed = ""] = context.exec(value) ?? [];
+    if (callId === "") return outermost;
+    const expected = Buffer.from(this.#signature(`${depth}.${callId}`), "latin1");
+    if (!timingSafeEqual(expected, Buffer.from(signed, "latin1"))) return outermost;
+    return { depth: Number(depth) + 1, parentCallId: callId };
+  }
+
+  /**
+   * A keyed hash in one step, at a third of what HMAC costs here. HMAC guards against a signature that is continued to
+   * that of a longer text; here a longer text would hold the padding of the shorter (FIPS 180-4 §5.1.1), which no
+   * context can: only digits, one dot and 26 letters are ever verified. The key has a fixed length, so no text can be
+   * taken for a part of it.
+   */
+  #signature(text: string): string {
+    return hash("sha256", `${this.#keyText}.${text}`, "base64url");
+  }
 }

@@ -1,5 +1,6 @@
 // Hot path: ARCHITECTURE, hot-path rules
 import type { Duplex } from "node:stream";
+import type { TurnEnd } from "../../kernel/turn-end.ts";
 import type { AnswerHead } from "./answer-head.ts";
 import { type AnswerBroken, type AnswerEvents, AnswerParser } from "./answer-parser.ts";
 
@@ -17,7 +18,7 @@ export interface AnswerReceiver {
 
 export type ConnectionBroken = AnswerBroken | { readonly kind: "closed"; readonly reason: string };
 
-/** A request waits at most until the end of the turn for more of itself, so that a small one is a single write. */
+/** A request is held until the end of the turn, so that a small one is a single write among those of others. */
 const pendingCharactersMax = 16 * 1024;
 const inlineBytesMax = 4 * 1024;
 
@@ -33,6 +34,7 @@ export class InstanceConnection implements AnswerEvents {
   readonly #stream: Duplex;
   readonly #parser: AnswerParser;
   readonly #onLost: (connection: InstanceConnection) => void;
+  readonly #turnEnd: TurnEnd;
   #receiver: AnswerReceiver | undefined;
   /** The part of the request that is not yet written, in latin1. */
   #pending = "";
@@ -43,9 +45,13 @@ export class InstanceConnection implements AnswerEvents {
   #isLost = false;
 
   /** `onLost` is called once when an idle connection ends or the instance sends what nobody asked for. */
-  constructor(stream: Duplex, onLost: (connection: InstanceConnection) => void) {
+  constructor(
+    stream: Duplex,
+    options: { readonly turnEnd: TurnEnd; readonly onLost: (connection: InstanceConnection) => void },
+  ) {
     this.#stream = stream;
-    this.#onLost = onLost;
+    this.#onLost = options.onLost;
+    this.#turnEnd = options.turnEnd;
     this.#parser = new AnswerParser(this);
     stream.on("data", this.#onData);
     stream.on("drain", this.#onDrain);
@@ -88,7 +94,6 @@ export class InstanceConnection implements AnswerEvents {
   end(): void {
     this.#isRequestWhole = true;
     this.#append("0\r\n\r\n");
-    this.#flush();
   }
 
   pause(): void {
@@ -153,7 +158,7 @@ export class InstanceConnection implements AnswerEvents {
     if (this.#pending.length >= pendingCharactersMax) this.#flush();
     else if (!this.#isFlushDue) {
       this.#isFlushDue = true;
-      setImmediate(this.#flushDue);
+      this.#turnEnd.add(this.#flushDue);
     }
   }
 

@@ -1,9 +1,6 @@
 // Hot path: ARCHITECTURE, hot-path rules
 import { hopHeadersOf } from "./hop-headers.ts";
 
-/** What only the platform may say, and what belongs to the caller's own connection. */
-const never: ReadonlySet<string> = new Set(["host", "expect", "fn-call-id", "fn-deadline"]);
-
 /** The client's headers as a directly invoked function gets them: as they came, less hop-by-hop and the platform's own. */
 export function directRequestHeaders(rawHeaders: readonly string[]): string[] {
   const isHop = hopHeadersOf(rawHeaders);
@@ -95,6 +92,23 @@ export function addedRequestHeaders(headers: readonly string[]): string[] {
   return directRequestHeaders(safe);
 }
 
+/** What only the platform may say, and what belongs to the caller's own connection. */
 function isPlatforms(lowerName: string): boolean {
-  return never.has(lowerName) || lowerName.startsWith("chaya-");
+  switch (lowerName.charCodeAt(0)) {
+    case letterC:
+      return lowerName.startsWith("chaya-");
+    case letterE:
+      return lowerName === "expect";
+    case letterF:
+      return lowerName === "fn-call-id" || lowerName === "fn-deadline";
+    case letterH:
+      return lowerName === "host";
+    default:
+      return false;
+  }
 }
+
+const letterC = 0x63;
+const letterE = 0x65;
+const letterF = 0x66;
+const letterH = 0x68;

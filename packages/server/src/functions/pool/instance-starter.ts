@@ -3,6 +3,7 @@ import type { InstanceSpec, OutputLine, RuntimeDriver, StartResult } from "../..
 import type { Clock } from "../../kernel/clock.ts";
 import type { NewId } from "../../kernel/ids.ts";
 import type { Logger } from "../../kernel/logger.ts";
+import type { TurnEnd } from "../../kernel/turn-end.ts";
 import type { ObserveLine, ReadSecrets } from "../../seams.ts";
 import type { Application, FunctionRecord } from "../model.ts";
 import { PooledInstance } from "./pooled-instance.ts";
@@ -27,6 +28,7 @@ export interface InstanceStarterDeps {
   readonly runtime: RuntimeDriver;
   readonly readSecrets: ReadSecrets;
   readonly observeLine: ObserveLine;
+  readonly turnEnd: TurnEnd;
 }
 
 /** Starts instances for pools; every way a start can end is a value. */
@@ -69,6 +71,7 @@ export class InstanceStarter {
       case "started": {
         const instance = new PooledInstance(result.instance, {
           key,
+          turnEnd: this.#deps.turnEnd,
           nowMs: this.#deps.clock.monotonicMs(),
           place: { applicationId: fn.applicationId, memoryMiB: fn.memoryMiB },
         });

@@ -3,6 +3,7 @@
 import type { Problem } from "@chaya/contract";
 import type { Instance, InstanceEnd } from "../../drivers/runtime/driver.ts";
 import type { QueueEntry } from "../../kernel/linked-queue.ts";
+import type { TurnEnd } from "../../kernel/turn-end.ts";
 import { InstanceConnection } from "../call/instance-connection.ts";
 
 /** A call as its pool and the sweep see it: it waits for an instance, then runs on one. */
@@ -58,15 +59,22 @@ export class PooledInstance {
   idleSinceMs: number;
   /** It sent bytes that nobody asked for. */
   onMisbehaved: (instance: PooledInstance) => void = () => {};
+  readonly #turnEnd: TurnEnd;
   readonly #connections: InstanceConnection[] = [];
 
   constructor(
     instance: Instance,
-    options: { readonly key: string; readonly nowMs: number; readonly place: InstancePlace },
+    options: {
+      readonly key: string;
+      readonly nowMs: number;
+      readonly place: InstancePlace;
+      readonly turnEnd: TurnEnd;
+    },
   ) {
     this.instance = instance;
     this.key = options.key;
     this.place = options.place;
+    this.#turnEnd = options.turnEnd;
     this.idleSinceMs = options.nowMs;
   }
 
@@ -76,7 +84,7 @@ export class PooledInstance {
       if (idle.isReusable && nowMs - idle.idleSinceMs < connectionIdleMsMax) return idle;
       idle.destroy();
     }
-    return new InstanceConnection(this.instance.connect(), this.#connectionLost);
+    return new InstanceConnection(this.instance.connect(), { turnEnd: this.#turnEnd, onLost: this.#connectionLost });
   }
 
   giveBack(connection: InstanceConnection, nowMs: number): void {
