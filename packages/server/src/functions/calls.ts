@@ -1,6 +1,7 @@
 // Hot path: ARCHITECTURE, hot-path rules
 import type { Clock } from "../kernel/clock.ts";
 import { StreamGarbage } from "../kernel/stream-garbage.ts";
+import type { TurnEnd } from "../kernel/turn-end.ts";
 import { type NodeState, refuseCall } from "./admission.ts";
 import { Call, type CallDeps } from "./call/call.ts";
 import type { CallChains } from "./call/call-chain.ts";
@@ -24,6 +25,7 @@ export interface CallsDeps {
   readonly pools: Pools;
   readonly report: CallReporter;
   readonly chains: CallChains;
+  readonly turnEnd: TurnEnd;
   readonly limits: BodyLimits & Pick<NodeLimits, "memoryMiBMax">;
 }
 
@@ -37,9 +39,9 @@ export class Calls {
 
   constructor(deps: CallsDeps) {
     this.#deps = deps;
-    const { clock, limits } = deps;
+    const { clock, limits, turnEnd } = deps;
     const parts = { garbage: new StreamGarbage(), deadlines: new DeadlineText() };
-    this.#callDeps = { clock, limits, ...parts, onFinished: () => this.#finished() };
+    this.#callDeps = { clock, limits, turnEnd, ...parts, onFinished: () => this.#finished() };
     this.#node = { ...limits, isDraining: false };
   }
 

@@ -77,7 +77,7 @@ export function createInvocation(deps: InvocationDeps): Invocation {
   const pools = new Pools({ ...deps, onCapacity, turnEnd });
   lifetime.onClose(() => pools.close());
   const report = new CallReport(deps);
-  const calls = new Calls({ ...deps, pools, report, chains });
+  const calls = new Calls({ ...deps, pools, report, chains, turnEnd });
   const settled = lifetime.own(new SettledPayloads(deps));
   const detached = lifetime.own(new DetachedCalls({ ...deps, calls, report }));
   const callWorkDeps = { ...deps, calls, pools, report, settled };

@@ -1,5 +1,6 @@
 // Hot path: ARCHITECTURE, hot-path rules
 import type { Readable } from "node:stream";
+import type { TurnEnd } from "../../kernel/turn-end.ts";
 
 /** Where a call's body comes from: whole, or as it arrives. */
 export type CallBody = Uint8Array | Readable;
@@ -15,24 +16,20 @@ export interface BodyReceiver {
 export class BodyFeed {
   readonly #body: CallBody;
   readonly #receiver: BodyReceiver;
+  readonly #turnEnd: TurnEnd;
   #isFlowing = false;
   #isStopped = false;
 
-  constructor(body: CallBody, receiver: BodyReceiver) {
+  constructor(body: CallBody, receiver: BodyReceiver, turnEnd: TurnEnd) {
     this.#body = body;
     this.#receiver = receiver;
+    this.#turnEnd = turnEnd;
     if (!(body instanceof Uint8Array)) body.on("error", this.#onError);
   }
 
+  /** Begins at the end of this turn: what came with the head of a request is being parsed until then. */
   start(): void {
-    const body = this.#body;
-    if (body instanceof Uint8Array) {
-      if (body.length > 0) this.#receiver.onBodyPart(body);
-      this.#receiver.onBodyEnd();
-      return;
-    }
-    // What came with the head is being parsed now and is at hand a moment later.
-    process.nextTick(this.#read);
+    this.#turnEnd.add(this.#begin);
   }
 
   resume(): void {
@@ -49,19 +46,25 @@ export class BodyFeed {
     body.pause();
   }
 
-  /** A body that has arrived whole is read at once: making a stream flow costs more than all its bytes. */
-  readonly #read = (): void => {
+  readonly #begin = (): void => {
     const body = this.#body;
-    if (this.#isStopped || body instanceof Uint8Array) return;
-    if (!("complete" in body && body.complete === true)) {
+    if (this.#isStopped) return;
+    if (body instanceof Uint8Array) {
+      if (body.length > 0) this.#receiver.onBodyPart(body);
+      this.#receiver.onBodyEnd();
+    } else if ("complete" in body && body.complete === true) this.#readWhole(body);
+    else {
       this.#isFlowing = true;
       body.on("data", this.#onData);
       body.on("end", this.#onEnd);
-      return;
     }
+  };
+
+  /** Of a request that has arrived whole: making a stream flow costs more than all its bytes. */
+  #readWhole(body: Readable): void {
     for (let part = body.read(); part !== null && !this.#isStopped; part = body.read()) this.#receiver.onBodyPart(part);
     if (!this.#isStopped) this.#receiver.onBodyEnd();
-  };
+  }
 
   readonly #onData = (bytes: Uint8Array): void => {
     if (this.#receiver.onBodyPart(bytes) || this.#body instanceof Uint8Array) return;

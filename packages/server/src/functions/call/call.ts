@@ -3,6 +3,7 @@ import { isProblem, limits, Problem } from "@chaya/contract";
 import type { InstanceEnd } from "../../drivers/runtime/driver.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { StreamGarbage } from "../../kernel/stream-garbage.ts";
+import type { TurnEnd } from "../../kernel/turn-end.ts";
 import type { FunctionPool } from "../pool/function-pool.ts";
 import type { PoolCall, PooledInstance } from "../pool/pooled-instance.ts";
 import type { AnswerHead } from "./answer-head.ts";
@@ -20,6 +21,7 @@ export interface CallDeps {
   readonly clock: Clock;
   readonly garbage: StreamGarbage;
   readonly deadlines: DeadlineText;
+  readonly turnEnd: TurnEnd;
   /** The call is over, whatever came of it. */
   readonly onFinished: () => void;
 }
@@ -78,7 +80,7 @@ export class Call implements PoolCall, AnswerReceiver, BodyReceiver {
     this.#caller = parts.caller;
     this.#report = parts.report;
     this.#chain = parts.chain;
-    this.#feed = new BodyFeed(facts.body, this);
+    this.#feed = new BodyFeed(facts.body, this, deps.turnEnd);
     this.#captured = facts.function.settings.capture === "off" ? undefined : new CapturedPrefix();
     this.waitingSinceMs = deps.clock.monotonicMs();
     this.#caller.attach(this);
@@ -110,6 +112,8 @@ export class Call implements PoolCall, AnswerReceiver, BodyReceiver {
     this.#startedAtMs = clock.nowMs();
     this.deadlineMs = this.#startedMs + this.facts.timeout.ms;
     this.#connection = instance.connect(this.#startedMs);
+    // Before the head, so that at the end of the turn the body joins it.
+    this.#feed.start();
     this.#connection.begin(
       requestHead({
         callId: this.facts.id,
@@ -120,7 +124,6 @@ export class Call implements PoolCall, AnswerReceiver, BodyReceiver {
       }),
       this,
     );
-    this.#feed.start();
   }
 
   refused(problem: Problem): void {
