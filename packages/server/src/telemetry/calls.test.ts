@@ -144,6 +144,43 @@ describe.each(testStores())("call records on $kind", (testStore) => {
     expect(await listAllIds({ app: "photos", source: "http", limit: 2 })).toEqual(rare.reverse());
   });
 
+  it("finds the few of a function that fit, over minutes in which others are called all the time", async () => {
+    const rare: string[] = [];
+    for (let second = 0; second < 300; second++) {
+      const status = second % 90 === 5 ? "timed-out" : "succeeded";
+      const call = bench.call({ of: bench.resize, status });
+      if (status === "timed-out") rare.push(call.id);
+      bench.telemetry.observeCall(call);
+      for (let index = 0; index < 5; index++) bench.telemetry.observeCall(bench.call({ of: bench.hello }));
+      await bench.clock.advance(1_000 + (second % 7));
+    }
+    rare.reverse();
+    for (const query of [{ app: "photos", fn: "resize" }, { app: "photos" }])
+      expect(await listAllIds({ ...query, status: "timed-out", limit: 3 })).toEqual(rare);
+    expect(await listAllIds({ app: "photos", fn: "resize", limit: 50 })).toHaveLength(300);
+    expect(await listAllIds({ fn: bench.billing.id })).toEqual([]);
+  });
+
+  it("shows each call with the names, the image and the memory that its function had then", async () => {
+    const renamed = { ...bench.hello, name: "hello2", applicationName: "pictures" };
+    const calls = [
+      bench.call(),
+      bench.call({ image: "bundle/photos/hello:sha256-2" }),
+      bench.call({ of: renamed }),
+      bench.call({ memoryMiB: 256 }),
+      bench.call(),
+    ];
+    for (const call of calls) {
+      bench.telemetry.observeCall(call);
+      await bench.clock.advance(20 * 3_600_000);
+    }
+    const { items } = await bench.listCalls({ app: "photos", fn: "hello" });
+    const then = ({ id, applicationName, functionName, image, memoryMiB }: ObservedCall) => {
+      return { id, application: applicationName, function: functionName, image, memoryMiB };
+    };
+    expect(items).toMatchObject(calls.map(then).reverse());
+  });
+
   it("refuses a cursor that it did not give out", async () => {
     bench.telemetry.observeCall(bench.call());
     bench.telemetry.observeCall(bench.call());
@@ -236,7 +273,7 @@ describe.each(testStores())("call records while the store on $kind fails", (test
     bench.telemetry.observeCall(bench.call());
     await bench.listCalls();
     bench.telemetry.observeCall(bench.call());
-    expect((await bench.listCalls()).items).toHaveLength(1);
+    for (const query of [{}, { app: "photos" }]) expect((await bench.listCalls(query)).items).toHaveLength(1);
     expect(bench.logged).toEqual(["telemetry lost"]);
     expect(await bench.metrics()).toContain("chaya_call_records_dropped_total 1\n");
   });

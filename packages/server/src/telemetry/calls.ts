@@ -2,39 +2,51 @@ import type { CallView } from "@chaya/contract/chaya";
 import type { Store } from "../drivers/store/driver.ts";
 import type { TelemetryTables } from "../drivers/store/tables.ts";
 import type { Clock } from "../kernel/clock.ts";
+import type { NewId } from "../kernel/ids.ts";
 import type { Logger } from "../kernel/logger.ts";
 import type { CallProblem, ObservedCall, RedactSecrets } from "../seams.ts";
-import { type CallFilter, type CallPage, callsRecorder, findCall, listCalls } from "./records/calls.ts";
+import type { CallBatch } from "./call-batch.ts";
+import { PendingCalls } from "./pending-calls.ts";
+import { type CallFilter, type CallPage, findCall, listCalls } from "./records/calls.ts";
+import { callsRecorder } from "./records/record-calls.ts";
 import type { TelemetryLimits } from "./telemetry-limits.ts";
-import { type Backlog, WriteBehind } from "./write-behind.ts";
+import { WriteBehind } from "./write-behind.ts";
 
 export interface CallsDeps {
   readonly store: Store<TelemetryTables>;
   readonly clock: Clock;
+  readonly ids: NewId;
+  readonly nodeId: string;
   readonly logger: Logger;
   readonly redact: RedactSecrets;
   readonly limits: TelemetryLimits;
 }
 
-const batchCallsMax = 256;
+/** So many at once that what a commit costs does not count, and so few that others do not wait for it long. */
+const batchCallsMax = 1_024;
 
 /** Records of calls: kept in memory for a moment, then in the store. Only the newest that is known of a call is kept. */
 export class Calls {
   readonly #deps: CallsDeps;
-  readonly #pending = new PendingCalls();
-  readonly #writer: WriteBehind<ObservedCall>;
+  readonly #pending: PendingCalls;
+  readonly #writer: WriteBehind<CallBatch>;
   #dropped = 0;
 
   constructor(deps: CallsDeps) {
     this.#deps = deps;
-    const record = callsRecorder(deps.store);
+    this.#pending = new PendingCalls(deps, batchCallsMax);
+    const record = callsRecorder(deps.store, deps.nodeId);
     this.#writer = new WriteBehind(deps, {
       what: "call records",
       backlog: this.#pending,
       batchItemsMax: batchCallsMax,
-      write: async (calls) => void (await deps.store.apply(record(calls))),
-      onLost: (calls) => {
-        this.#dropped += calls.length;
+      write: async (batch) => {
+        await deps.store.apply(record(batch));
+        this.#pending.stored(batch);
+      },
+      onLost: (count) => {
+        this.#dropped += count;
+        this.#pending.lost();
       },
     });
   }
@@ -44,7 +56,7 @@ export class Calls {
     return this.#dropped;
   }
 
-  /** Hot path: one map entry. */
+  /** Hot path: one row. */
   observe(call: ObservedCall): void {
     const { problem } = call;
     const shown = problem === undefined ? call : { ...call, problem: this.#redacted(call.applicationId, problem) };
@@ -78,38 +90,4 @@ export class Calls {
     const redact = (text: string) => Buffer.from(this.#deps.redact(applicationId, Buffer.from(text))).toString();
     return { code: problem.code, sentence: redact(problem.sentence), hint: redact(problem.hint) };
   }
-}
-
-/** Calls by id, in the order in which they were first seen. */
-class PendingCalls implements Backlog<ObservedCall> {
-  readonly #calls = new Map<string, ObservedCall>();
-
-  get size(): number {
-    return this.#calls.size;
-  }
-
-  has(id: string): boolean {
-    return this.#calls.has(id);
-  }
-
-  add(call: ObservedCall): void {
-    const known = this.#calls.get(call.id);
-    if (known === undefined || supersedes(call, known)) this.#calls.set(call.id, call);
-  }
-
-  take(countMax: number): readonly ObservedCall[] {
-    const taken: ObservedCall[] = [];
-    for (const [id, call] of this.#calls) {
-      if (taken.length >= countMax) break;
-      taken.push(call);
-      this.#calls.delete(id);
-    }
-    return taken;
-  }
-}
-
-/** A later attempt over an earlier one, and its end over its beginning, in whatever order they are told. */
-function supersedes(call: ObservedCall, known: ObservedCall): boolean {
-  if (call.attempt !== known.attempt) return call.attempt > known.attempt;
-  return call.finishedAtMs !== undefined || known.finishedAtMs === undefined;
 }

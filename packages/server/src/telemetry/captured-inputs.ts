@@ -29,7 +29,7 @@ const batchInputsMax = 16;
 export class CapturedInputs {
   readonly #deps: CapturedInputsDeps;
   readonly #pending = new PendingInputs();
-  readonly #writer: WriteBehind<PendingInput>;
+  readonly #writer: WriteBehind<readonly PendingInput[]>;
   /** Of inputs whose record the store has not taken yet: trying again does not write their bytes again. */
   readonly #payloadIds = new WeakMap<PendingInput, string>();
   #dropped = 0;
@@ -41,8 +41,8 @@ export class CapturedInputs {
       backlog: this.#pending,
       batchItemsMax: batchInputsMax,
       write: (inputs) => this.#write(inputs),
-      onLost: (inputs) => {
-        this.#dropped += inputs.length;
+      onLost: (count) => {
+        this.#dropped += count;
       },
     });
   }
@@ -103,7 +103,7 @@ export class CapturedInputs {
   }
 }
 
-class PendingInputs implements Backlog<PendingInput> {
+class PendingInputs implements Backlog<readonly PendingInput[]> {
   #inputs: PendingInput[] = [];
   #bytes = 0;
 

@@ -1,4 +1,4 @@
 export type { MetricFamily } from "./metrics/metric-family.ts";
 export type { ForgottenEnd } from "./records/forgotten-ends.ts";
-export { createTelemetry, type Telemetry } from "./telemetry.ts";
+export { createTelemetry, type Telemetry, type TelemetryDeps } from "./telemetry.ts";
 export { type TelemetryLimits, telemetryLimits } from "./telemetry-limits.ts";

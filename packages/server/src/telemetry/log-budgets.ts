@@ -44,9 +44,10 @@ export class LogBudgets {
     return { kind: "cut", after: budget.bytes > bytesMax ? `${bytesMax} bytes` : `${logLinesPerCallMax} lines` };
   }
 
+  /** Hot path: most functions print nothing, and looking for an id costs more than adding its record. */
   callFinished(id: string): void {
-    this.#calls.delete(id);
-    this.#quietCalls.delete(id);
+    if (this.#calls.size > 0) this.#calls.delete(id);
+    if (this.#quietCalls.size > 0) this.#quietCalls.delete(id);
   }
 
   /** Every minute. */

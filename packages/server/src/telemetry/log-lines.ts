@@ -36,7 +36,7 @@ export class LogLines {
   readonly #deps: LogLinesDeps;
   readonly #budgets: LogBudgets;
   readonly #pending: PendingLines;
-  readonly #writer: WriteBehind<LogLine>;
+  readonly #writer: WriteBehind<readonly LogLine[]>;
   readonly #timers: readonly Timer[];
   #droppedByLimit = 0;
   #droppedByStore = 0;
@@ -50,9 +50,9 @@ export class LogLines {
       what: "log lines",
       backlog: this.#pending,
       batchItemsMax: batchLinesMax,
-      write: async (lines) => void (await deps.store.apply(record(lines))),
-      onLost: (lines) => {
-        this.#droppedByStore += lines.length;
+      write: async (lines) => void (await deps.store.apply([record(lines)])),
+      onLost: (count) => {
+        this.#droppedByStore += count;
       },
     });
     this.#timers = [

@@ -15,7 +15,7 @@ interface Loss {
 }
 
 /** Lines that wait for the store, up to a number of bytes. Where lines were lost a platform line says so later. */
-export class PendingLines implements Backlog<LogLine> {
+export class PendingLines implements Backlog<readonly LogLine[]> {
   readonly #deps: { readonly clock: Clock; readonly ids: NewId; readonly limits: TelemetryLimits };
   #lines: LogLine[] = [];
   #bytes = 0;

@@ -4,6 +4,7 @@ import type { TelemetryTables } from "../drivers/store/tables.ts";
 import type { Clock } from "../kernel/clock.ts";
 import { idTimeMs } from "../kernel/ids.ts";
 import type { Logger } from "../kernel/logger.ts";
+import { calledFunctionMsMax } from "./called-functions.ts";
 import { firstCallBeyond } from "./records/calls.ts";
 import { inputsToRemove, removeInputs } from "./records/captured-inputs.ts";
 import { firstLineBeyond } from "./records/log-lines.ts";
@@ -56,15 +57,22 @@ export function createRetention(deps: RetentionDeps): Retention {
 async function sweepOnce(deps: RetentionDeps, signal: AbortSignal): Promise<void> {
   const { store, limits } = deps;
   const nowMs = deps.clock.nowMs();
-  await store.trim("calls", nowMs - limits.callRecordsAgeMsMax);
+  await trimCalls(store, nowMs - limits.callRecordsAgeMsMax);
   await store.trim("log_lines", nowMs - limits.logLinesAgeMsMax);
   if (signal.aborted) return;
   const call = await firstCallBeyond(store.db, limits.callRecordsMax);
-  if (call !== undefined) await store.trim("calls", idTimeMs(call) + 1);
+  if (call !== undefined) await trimCalls(store, idTimeMs(call) + 1);
   if (signal.aborted) return;
   const line = await firstLineBeyond(store.db, limits.logBytesMax);
   if (line !== undefined) await store.trim("log_lines", idTimeMs(line) + 1);
   await sweepInputs(deps, signal);
+}
+
+/** Calls, and then what only they named. */
+async function trimCalls(store: RetentionDeps["store"], beforeMs: number): Promise<void> {
+  await store.trim("calls", beforeMs);
+  await store.trim("call_seconds", beforeMs);
+  await store.trim("called_functions", beforeMs - 2 * calledFunctionMsMax);
 }
 
 async function sweepInputs(deps: RetentionDeps, signal: AbortSignal): Promise<void> {

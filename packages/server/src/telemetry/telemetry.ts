@@ -21,7 +21,13 @@ import { MetricsRenderer } from "./metrics/metrics-renderer.ts";
 import { watchProcess } from "./metrics/process-figures.ts";
 import { serveMetrics } from "./metrics/serve-metrics.ts";
 import { payloadsOfInputs } from "./records/captured-inputs.ts";
-import { callsWithoutEnd, type ForgottenEnd, recordEnd } from "./records/forgotten-ends.ts";
+import {
+  callsOfOtherNodes,
+  callsWithoutEnd,
+  type ForgottenEnd,
+  recordEnd,
+  type UnfinishedCall,
+} from "./records/forgotten-ends.ts";
 import { createRetention, type Retention } from "./retention.ts";
 import { type TelemetryLimits, telemetryLimits } from "./telemetry-limits.ts";
 
@@ -30,12 +36,14 @@ export interface TelemetryDeps {
   readonly payloads: PayloadDriver;
   readonly clock: Clock;
   readonly ids: NewId;
+  /** Of this node, in the records of calls that it runs. */
+  readonly nodeId: string;
   readonly logger: Logger;
   readonly resolve: ResolveFunctions;
   readonly redact: RedactSecrets;
   readonly readGauges: ReadGauges;
-  /** Figures of others that /metrics shows: work, store, connections … Read once a scrape; must be quick. */
-  readonly readFamilies: () => readonly MetricFamily[];
+  /** Figures of others that /metrics shows: work, store, connections … Read once a scrape, which waits for them. */
+  readonly readFamilies: () => Promise<readonly MetricFamily[]>;
   /** The contract's when absent. */
   readonly limits?: TelemetryLimits;
 }
@@ -51,6 +59,11 @@ export interface Telemetry extends AsyncDisposable {
   readonly namedPayloads: (payloadIds: readonly string[]) => Promise<readonly string[]>;
   /** Ids of calls that run later and have no stored end, in order; and the ends of such calls, from whoever knows them. */
   readonly callsWithoutEnd: (page: Parameters<typeof callsWithoutEnd>[1]) => Promise<readonly string[]>;
+  /** Calls whose caller waited and that another node runs, or ran when it ended; in order. */
+  readonly callsOfOtherNodes: (page: {
+    readonly afterId: string;
+    readonly countMax: number;
+  }) => Promise<readonly UnfinishedCall[]>;
   readonly recordEnds: (ends: readonly ForgottenEnd[]) => Promise<void>;
   readonly sweep: Retention["sweep"];
   /** Ends those who follow the log. Observing goes on until it is disposed, which writes what is left. */
@@ -68,10 +81,10 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
   const functions = new FunctionMetrics(limits.metricFunctionsMax);
   const renderer = new MetricsRenderer(functions);
   const processFigures = watchProcess(deps.clock);
-  const readFamilies = () => [
+  const readFamilies = async () => [
     ...ownFamilies({ calls, lines, inputs, tails }),
     ...processFigures.read(),
-    ...deps.readFamilies(),
+    ...(await deps.readFamilies()),
   ];
   return {
     routes: callRoutes({ calls, lines, resolve: deps.resolve }),
@@ -89,6 +102,7 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
     captureInput: guarded(deps.logger, (input) => inputs.capture(input)),
     namedPayloads: (payloadIds) => payloadsOfInputs(deps.store.db, payloadIds),
     callsWithoutEnd: (page) => callsWithoutEnd(deps.store.db, page),
+    callsOfOtherNodes: (page) => callsOfOtherNodes(deps.store.db, { ...page, nodeId: deps.nodeId }),
     recordEnds: async (ends) => {
       if (ends.length > 0) await deps.store.apply(ends.map((end) => recordEnd(deps.store, end)));
     },

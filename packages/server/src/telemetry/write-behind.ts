@@ -1,24 +1,27 @@
-import { isProblem } from "@chaya/contract";
+import { isProblem, type ProblemCode } from "@chaya/contract";
 import type { Clock, Timer } from "../kernel/clock.ts";
 import type { Logger } from "../kernel/logger.ts";
 
-/** What waits to be written, oldest first. */
-export interface Backlog<Item> {
+/** What waits to be written, oldest first. A batch is a list of items, or something as long as one. */
+export interface Backlog<Batch extends { readonly length: number }> {
+  /** Items. */
   readonly size: number;
-  /** Removes and returns up to `countMax`. */
-  take(countMax: number): readonly Item[];
+  /** Removes and returns up to `countMax` items. */
+  take(countMax: number): Batch;
 }
 
-export interface WriteBehindOptions<Item> {
+export interface WriteBehindOptions<Batch extends { readonly length: number }> {
   /** For the log: what is not stored. */
   readonly what: string;
-  readonly backlog: Backlog<Item>;
+  readonly backlog: Backlog<Batch>;
   readonly batchItemsMax: number;
-  readonly write: (items: readonly Item[]) => Promise<void>;
-  /** Told of items that will never be written. */
-  readonly onLost: (items: readonly Item[]) => void;
+  readonly write: (batch: Batch) => Promise<void>;
+  /** Told how many items will never be written. */
+  readonly onLost: (count: number) => void;
 }
 
+/** The store cannot take it now. */
+const storeProblems: ReadonlySet<ProblemCode> = new Set(["store-unavailable", "store-damaged", "storage-full"]);
 /** How long the first of a batch waits for others. */
 const gatherMs = 100;
 const repeatAfterMs = 1_000;
@@ -28,18 +31,18 @@ const repeatAfterMs = 1_000;
  * (away, disk full) is held and tried again every second, with nothing overtaking it; whatever else fails is a bug,
  * and its batch is lost rather than blocking all that follow.
  */
-export class WriteBehind<Item> {
+export class WriteBehind<Batch extends { readonly length: number }> {
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #options: WriteBehindOptions<Item>;
-  #held: readonly Item[] = [];
+  readonly #options: WriteBehindOptions<Batch>;
+  #held: Batch | undefined;
   #timer: Timer | undefined;
   #isTimerForFullBatch = false;
   #round: Promise<void> | undefined;
   #isFailing = false;
   #isClosed = false;
 
-  constructor(deps: { readonly clock: Clock; readonly logger: Logger }, options: WriteBehindOptions<Item>) {
+  constructor(deps: { readonly clock: Clock; readonly logger: Logger }, options: WriteBehindOptions<Batch>) {
     this.#clock = deps.clock;
     this.#logger = deps.logger;
     this.#options = options;
@@ -67,8 +70,8 @@ export class WriteBehind<Item> {
     do await this.flush();
     while (this.#options.backlog.size > 0 && !this.#isFailing);
     this.#timer?.cancel();
-    const lost = [...this.#held, ...this.#options.backlog.take(Number.POSITIVE_INFINITY)];
-    if (lost.length > 0) this.#lose(lost, "the store did not take it before the end");
+    const lost = (this.#held?.length ?? 0) + this.#options.backlog.size;
+    if (lost > 0) this.#lose(lost, "the store did not take it before the end");
   }
 
   #arm(delayMs: number): void {
@@ -90,35 +93,36 @@ export class WriteBehind<Item> {
 
   /** Writes what is held and `count` more; what is added meanwhile waits for the next round. */
   async #writeBacklog(count: number): Promise<void> {
-    if (this.#held.length > 0 && !(await this.#writeHeld())) return;
+    if (this.#held !== undefined && !(await this.#write(this.#held))) return;
     for (let left = count; left > 0; ) {
-      this.#held = this.#options.backlog.take(Math.min(left, this.#options.batchItemsMax));
-      if (this.#held.length === 0) return;
-      left -= this.#held.length;
-      if (!(await this.#writeHeld())) return;
+      const batch = this.#options.backlog.take(Math.min(left, this.#options.batchItemsMax));
+      if (batch.length === 0) return;
+      left -= batch.length;
+      if (!(await this.#write(batch))) return;
     }
   }
 
   /** false: the store cannot take it now. */
-  async #writeHeld(): Promise<boolean> {
+  async #write(batch: Batch): Promise<boolean> {
+    this.#held = batch;
     try {
-      await this.#options.write(this.#held);
+      await this.#options.write(batch);
     } catch (error) {
-      if (isProblem(error, "store-unavailable") || isProblem(error, "storage-full")) {
+      if (isProblem(error) && storeProblems.has(error.code)) {
         if (!this.#isFailing) this.#logger.warn("telemetry waits for the store", { what: this.#options.what, error });
         this.#isFailing = true;
         return false;
       }
-      this.#lose(this.#held, error);
+      this.#lose(batch.length, error);
     }
-    this.#held = [];
+    this.#held = undefined;
     if (this.#isFailing) this.#logger.info("telemetry is stored again", { what: this.#options.what });
     this.#isFailing = false;
     return true;
   }
 
-  #lose(items: readonly Item[], error: unknown): void {
-    this.#logger.error("telemetry lost", { what: this.#options.what, items: items.length, error });
-    this.#options.onLost(items);
+  #lose(count: number, error: unknown): void {
+    this.#logger.error("telemetry lost", { what: this.#options.what, items: count, error });
+    this.#options.onLost(count);
   }
 }

@@ -8,6 +8,7 @@ import { createFunctionRecords, type FunctionRecords } from "../functions/functi
 import type { RecordDeps } from "../functions/records/commit.ts";
 import { createControlServer } from "../http/control/control-server.ts";
 import { Front } from "../http/front/front.ts";
+import { createMainRules } from "../http/front/main-rules.ts";
 import { systemClock } from "../kernel/clock.ts";
 import { createIds, type NewId } from "../kernel/ids.ts";
 import { Lifetime } from "../kernel/lifetime.ts";
@@ -92,7 +93,7 @@ export async function startFunctionRecordsServer(
   const front = lifetime.own(
     new Front({
       ...{ clock: realClock, logger, newId, trustedProxies: [] },
-      hosts: { publicUrl: () => publicUrl, allowedHosts: [] },
+      rules: createMainRules({ hosts: { publicUrl: () => publicUrl, allowedHosts: [] } }),
       served: [...control.served, ...records.streams],
     }),
   );

@@ -22,6 +22,7 @@ export function interruptible<Tables>(store: Store<Tables>): InterruptedStore<Ta
       db: store.db,
       apply: (statements) => unlessCut(() => store.apply(statements)),
       transaction: (work) => unlessCut(() => store.transaction(work)),
+      rowsOf: (columns) => store.rowsOf(columns),
       now: () => store.now(),
       nowMs: () => unlessCut(() => store.nowMs()),
       hint: (channel) => {

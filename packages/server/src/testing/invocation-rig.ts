@@ -86,6 +86,8 @@ export class InvocationRig implements AsyncDisposable {
         payloads: parts.payloads,
         work: this.work,
         readSecrets: async () => ({}),
+        redact: (_application, bytes) => bytes,
+        tellsStartOutput: () => true,
         observeCall: (call) => this.calls.push(call),
         observeLine: (line) => this.lines.push(line),
         captureInput: (input) => this.captured.push(input),
@@ -93,6 +95,7 @@ export class InvocationRig implements AsyncDisposable {
         liveNodes: () => 1,
         chainKey: Buffer.alloc(32, 7),
         cors: { origins: [], headers: [] },
+        region: "us-ashburn-1",
         ...options.deps,
       }),
     );

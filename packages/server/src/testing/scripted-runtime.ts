@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { connect, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer as createListener, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
@@ -9,6 +9,7 @@ import type {
   InstanceEnd,
   InstanceSpec,
   PrepareResult,
+  RuntimeAbilities,
   RuntimeDriver,
   StartResult,
 } from "../drivers/runtime/driver.ts";
@@ -34,7 +35,8 @@ export interface Script {
 /** A runtime whose functions are scripts inside the test, behind real UNIX sockets. */
 export class ScriptedRuntime implements RuntimeDriver {
   readonly name = "scripted";
-  readonly abilities = { isolation: "none", limitsMemory: false, endsEscapees: true } as const;
+  /** May be replaced before the first start. */
+  abilities: RuntimeAbilities = { isolation: "none", limitsMemory: false, endsEscapees: true };
   readonly instances = new Set<ScriptedInstance>();
   /** Every spec that was asked to start, in order. */
   readonly specs: InstanceSpec[] = [];
@@ -71,7 +73,7 @@ export class ScriptedRuntime implements RuntimeDriver {
     }
   }
 
-  async prepare(): Promise<PrepareResult> {
+  async prepare(_image: string): Promise<PrepareResult> {
     return { kind: "ready" };
   }
 
@@ -83,6 +85,25 @@ export class ScriptedRuntime implements RuntimeDriver {
   }
 }
 
+/** Where a scripted function reaches its door: what `OCI_LOCAL_ENDPOINT` is to others. */
+export class ScriptedDoor {
+  readonly port: Promise<number>;
+  readonly #listener: ReturnType<typeof createListener>;
+
+  constructor(spec: Pick<InstanceSpec, "onDoorConnection">) {
+    this.#listener = createListener((socket) => spec.onDoorConnection(socket));
+    this.port = new Promise((resolve) => {
+      // A listener on TCP has an address of this kind.
+      this.#listener.listen(0, "127.0.0.1", () => resolve((this.#listener.address() as AddressInfo).port));
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.port;
+    this.#listener.close();
+  }
+}
+
 export class ScriptedInstance implements Instance {
   readonly id: string;
   readonly spec: InstanceSpec;
@@ -91,6 +112,7 @@ export class ScriptedInstance implements Instance {
   lingers: Promise<void> = Promise.resolve();
   calls = 0;
   connections = 0;
+  #door: ScriptedDoor | undefined;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #path: string;
@@ -126,6 +148,12 @@ export class ScriptedInstance implements Instance {
     return connect(this.#path);
   }
 
+  /** The port of its door, which it keeps until all of it is gone. */
+  get doorPort(): Promise<number> {
+    this.#door ??= new ScriptedDoor(this.spec);
+    return this.#door.port;
+  }
+
   /** The function prints a line. */
   print(text: string, stream: "stdout" | "stderr" = "stdout"): void {
     this.spec.onLine({ stream, bytes: Buffer.from(text), isCut: false });
@@ -142,6 +170,7 @@ export class ScriptedInstance implements Instance {
     this.exit({ signal: "SIGKILL" });
     await this.ended;
     await this.lingers;
+    await this.#door?.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createControlServer } from "../http/control/control-server.ts";
 import { Front } from "../http/front/front.ts";
+import { createMainRules } from "../http/front/main-rules.ts";
 import { systemClock } from "../kernel/clock.ts";
 import { Lifetime } from "../kernel/lifetime.ts";
 import { silentLogger } from "../kernel/logger.ts";
@@ -55,7 +56,8 @@ async function start(lifetime: Lifetime, opened: OpenTestStore, options: Secrets
   const control = lifetime.own(await createControlServer({ clock, logger, reached }, secrets.routes));
   const hosts = { publicUrl: () => "http://localhost:8080", allowedHosts: [] };
   const { newId } = functions;
-  const front = lifetime.own(new Front({ clock, logger, newId, trustedProxies: [], hosts, served: control.served }));
+  const rules = createMainRules({ hosts });
+  const front = lifetime.own(new Front({ clock, logger, newId, trustedProxies: [], rules, served: control.served }));
   const { port } = await front.listen("127.0.0.1", 0);
   const ids = options.ids ?? (await createShop(functions));
   return {

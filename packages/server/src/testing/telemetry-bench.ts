@@ -15,7 +15,7 @@ import { chayaRoutes } from "@chaya/contract/chaya";
 import type { PayloadDriver } from "../drivers/payload/driver.ts";
 import { openFilesystemPayloads } from "../drivers/payload/filesystem/index.ts";
 import type { Store } from "../drivers/store/driver.ts";
-import type { TelemetryTables } from "../drivers/store/tables.ts";
+import type { MainTables, TelemetryTables } from "../drivers/store/tables.ts";
 import { assert } from "../kernel/assert.ts";
 import { createIds, type NewId } from "../kernel/ids.ts";
 import { type Logger, silentLogger } from "../kernel/logger.ts";
@@ -25,11 +25,12 @@ import {
   createTelemetry,
   type MetricFamily,
   type Telemetry,
+  type TelemetryDeps,
   type TelemetryLimits,
   telemetryLimits,
 } from "../telemetry/index.ts";
 import { ManualClock } from "./manual-clock.ts";
-import type { TestStore } from "./stores.ts";
+import type { OpenTestStore, TestStore } from "./stores.ts";
 
 export interface BenchFunction {
   readonly id: string;
@@ -56,10 +57,12 @@ export class TelemetryBench implements AsyncDisposable {
   readonly billing: BenchFunction;
   /** Functions that still exist. */
   readonly functions = new Map<string, BenchFunction>();
+  readonly main: Store<MainTables>;
   store: Store<TelemetryTables>;
   payloads: PayloadDriver;
   telemetry: Telemetry;
   readonly origin: string;
+  readonly #deps: Omit<TelemetryDeps, "nodeId">;
   readonly #closers: (() => PromiseLike<unknown>)[] = [];
 
   static async open(testStore: TestStore, options: TelemetryBenchOptions = {}): Promise<TelemetryBench> {
@@ -71,7 +74,7 @@ export class TelemetryBench implements AsyncDisposable {
     const server = createServer();
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
-    const bench = new TelemetryBench({ clock, ids, payloads, store: opened.telemetry, server, options });
+    const bench = new TelemetryBench({ clock, ids, payloads, opened, server, options });
     bench.#closers.push(
       () => bench.telemetry[Symbol.asyncDispose](),
       async () => {
@@ -89,14 +92,14 @@ export class TelemetryBench implements AsyncDisposable {
     clock: ManualClock;
     ids: NewId;
     payloads: PayloadDriver;
-    store: Store<TelemetryTables>;
+    opened: OpenTestStore;
     server: ReturnType<typeof createServer>;
     options: TelemetryBenchOptions;
   }) {
     this.clock = parts.clock;
     this.ids = parts.ids;
     this.payloads = parts.payloads;
-    this.store = parts.store;
+    this.store = parts.opened.telemetry;
     // A listening server has an address object; only pipes have a string.
     this.origin = `http://127.0.0.1:${(parts.server.address() as AddressInfo).port}`;
     parts.server.on("request", (request, response) => void this.#serve(request, response));
@@ -104,16 +107,23 @@ export class TelemetryBench implements AsyncDisposable {
     this.hello = this.#addFunction("hello", photos, "photos");
     this.resize = this.#addFunction("resize", photos, "photos");
     this.billing = this.#addFunction("billing", shop, "shop");
-    this.telemetry = createTelemetry({
+    this.main = parts.opened.store;
+    this.#deps = {
       ...parts,
-      store: withFaults(parts.store, parts.options.beforeApply ?? (() => {})),
+      store: withFaults(parts.opened.telemetry, parts.options.beforeApply ?? (() => {})),
       logger: recordingLogger(this.logged),
       resolve: resolver(this.functions),
       redact,
       readGauges: () => this.gauges,
-      readFamilies: () => this.families,
+      readFamilies: async () => this.families,
       limits: { ...telemetryLimits, ...parts.options.limits },
-    });
+    };
+    this.telemetry = this.telemetryOf("node");
+  }
+
+  /** Another node's, over the same store; the caller disposes it. */
+  telemetryOf(nodeId: string): Telemetry {
+    return createTelemetry({ ...this.#deps, nodeId });
   }
 
   /** A finished call of `hello`. */

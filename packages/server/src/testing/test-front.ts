@@ -1,6 +1,8 @@
 import { type AnyRoute, route } from "@chaya/contract";
 import type { Exchange, ServedRoute, ServeExchange } from "../http/exchange.ts";
 import { createFront, type Front, type FrontDeps } from "../http/front/front.ts";
+import { createMainRules } from "../http/front/main-rules.ts";
+import type { PeerUid } from "../http/front/peer-uid.ts";
 import { createIds } from "../kernel/ids.ts";
 import { silentLogger } from "../kernel/logger.ts";
 import { seededRandom } from "../kernel/random.ts";
@@ -11,10 +13,14 @@ export interface TestFront extends AsyncDisposable {
   readonly port: number;
 }
 
+export interface TestFrontOptions extends Partial<FrontDeps> {
+  readonly peerUid?: PeerUid;
+}
+
 /** A front on a free port of 127.0.0.1 with the contract's limits, unless told otherwise. */
 export async function startTestFront(
   served: readonly ServedRoute[],
-  overrides: Partial<FrontDeps> = {},
+  { peerUid, ...overrides }: TestFrontOptions = {},
 ): Promise<TestFront> {
   const clock = overrides.clock ?? new ManualClock();
   let port = 0;
@@ -22,7 +28,10 @@ export async function startTestFront(
     clock,
     logger: silentLogger(),
     newId: createIds(clock, seededRandom(1)),
-    hosts: { publicUrl: () => `http://localhost:${port}`, allowedHosts: ["chaya.example"] },
+    rules: createMainRules({
+      hosts: { publicUrl: () => `http://localhost:${port}`, allowedHosts: ["chaya.example"] },
+      ...(peerUid === undefined ? {} : { peerUid }),
+    }),
     trustedProxies: [],
     served,
     ...overrides,

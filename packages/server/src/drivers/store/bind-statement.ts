@@ -1,13 +1,12 @@
 import type { CompiledQuery } from "kysely";
 import { AssertionError, assert } from "../../kernel/assert.ts";
-import type { Statement } from "./driver.ts";
-
-/** What both databases can store and give back unchanged. Integers lie within ±2^53. */
-export type SqlValue = string | number | Uint8Array | null;
+import type { Rows, Statement } from "./driver.ts";
+import type { SqlValue } from "./sql-value.ts";
 
 export interface BoundStatement {
   readonly sql: string;
   readonly parameters: readonly SqlValue[];
+  readonly rows: Rows | undefined;
   readonly expect: number | "any" | "some";
 }
 
@@ -17,7 +16,10 @@ const parametersMax = 32_766;
 /** Compiles a statement and checks its parameters, so that both stores refuse the same values. */
 export function bindStatement(statement: Statement): BoundStatement {
   const query = compileQuery(statement);
-  return { sql: query.sql, parameters: bindParameters(query), expect: statement.expect ?? "any" };
+  const { rows, expect = "any" } = statement;
+  const parameters = bindParameters(query);
+  assert(rows === undefined || parameters.length === 0, "the rows are all that an insert from rows is given");
+  return { sql: query.sql, parameters, rows, expect };
 }
 
 export function compileQuery({ query }: Statement): CompiledQuery {

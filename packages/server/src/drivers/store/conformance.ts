@@ -4,6 +4,7 @@ import { ManualClock } from "../../testing/manual-clock.ts";
 import { facts, type StoreBench } from "../../testing/store-bench.ts";
 import { claimTests } from "../../testing/store-claim-tests.ts";
 import { crashTests } from "../../testing/store-crash-tests.ts";
+import { rowsTests } from "../../testing/store-rows-tests.ts";
 import { portableSqlTests } from "../../testing/store-sql-tests.ts";
 import { telemetryTests } from "../../testing/store-telemetry-tests.ts";
 import type { TestStore } from "../../testing/stores.ts";
@@ -25,6 +26,7 @@ export function storeConformance(name: string, test: TestStore): void {
     });
     afterEach(() => bench.opened[Symbol.asyncDispose]());
     describe("apply", () => applyTests(bench));
+    describe("inserts from rows", () => rowsTests(bench));
     describe("writers at the same time", () => concurrencyTests(bench));
     describe("db", () => readTests(bench));
     describe("transaction", () => transactionTests(bench));

@@ -1,11 +1,15 @@
 import type { Compilable, CompiledQuery, Kysely, RawBuilder } from "kysely";
+import type { ColumnType, Rows } from "./row-buffer.ts";
+
+export { type ColumnType, RowBuffer, type Rows } from "./row-buffer.ts";
 
 /**
  * The store keeps records and changes them in transactions. Two implementations answer the same queries:
  * `embedded` (node:sqlite, group commit) and `postgres`. What SQL is portable is decided by `conformance.ts`.
  *
  * Who is to blame: nothing a caller sends may make the store fail, so every failure here is the platform's:
- * `store-unavailable`, or `storage-full` when the disk has no room. A refused expectation is a value, not a failure.
+ * `store-unavailable`, `store-damaged`, or `storage-full` when the disk has no room. A refused expectation is a value,
+ * not a failure.
  */
 export interface Store<Tables> extends AsyncDisposable {
   readonly kind: "embedded" | "postgres";
@@ -24,6 +28,8 @@ export interface Store<Tables> extends AsyncDisposable {
    * `work` may be run again after a serialization failure, so it has no effects outside of `tx`.
    */
   transaction<T>(work: (tx: Kysely<Tables>) => Promise<T>): Promise<T>;
+  /** Where an insert takes the rows from that travel beside it: `insertInto(…).columns(…).expression(store.rowsOf(types))`. */
+  rowsOf(columns: readonly ColumnType[]): RawBuilder<unknown>;
   /** The time in ms that leases and due times are judged by, as an expression to put into a query. */
   now(): RawBuilder<number>;
   /** The same time, read now. */
@@ -46,6 +52,9 @@ export interface Store<Tables> extends AsyncDisposable {
 
 export interface Statement {
   readonly query: Compilable | CompiledQuery;
+  /** The query is an insert from `rowsOf(rows.columns)` without parameters of its own and without RETURNING. No two of
+   *  the rows may be in conflict with each other. */
+  readonly rows?: Rows;
   /** Affected (or returned) rows; `any` when absent. */
   readonly expect?: number | "any" | "some";
 }

@@ -170,29 +170,45 @@ export interface MainTables {
 /** One row per call (its newest attempt), written in batches off the hot path. */
 export interface CallsTable {
   id: string;
-  application_id: string;
-  application_name: string;
-  function_id: string;
-  function_name: string;
-  image: string;
+  /** A row of `called_functions`. */
+  called_id: string;
   source: string;
   status: string;
   attempt: number;
-  http_status: number | null;
+  /** Which node recorded it last, as long as it is not over. */
+  node_id: string | null;
   accepted_at_ms: number;
   started_at_ms: number | null;
   finished_at_ms: number | null;
+  http_status: number | null;
   wait_us: number;
   run_us: number;
   is_cold_start: number;
   request_bytes: number;
   response_bytes: number;
-  memory_mib: number;
-  problem_code: string | null;
-  problem_sentence: string | null;
-  problem_hint: string | null;
+  /** JSON text: { code, sentence, hint }. */
+  problem: string | null;
   cause_id: string | null;
   trace_id: string | null;
+}
+
+/** A function as calls found it. Each node makes its own rows, anew when something changed and every day. */
+export interface CalledFunctionsTable {
+  id: string;
+  application_id: string;
+  application_name: string;
+  function_id: string;
+  function_name: string;
+  image: string;
+  memory_mib: number;
+}
+
+/** In which seconds calls of an application or a function were made: where to look for them among all calls. */
+export interface CallSecondsTable {
+  /** Of the application or the function. */
+  owner_id: string;
+  /** The last that an id made in this second begins with. */
+  id: string;
 }
 
 export interface LogLinesTable {
@@ -220,6 +236,8 @@ export interface CapturedInputsTable {
 
 export interface TelemetryTables {
   calls: CallsTable;
+  called_functions: CalledFunctionsTable;
+  call_seconds: CallSecondsTable;
   log_lines: LogLinesTable;
   captured_inputs: CapturedInputsTable;
 }

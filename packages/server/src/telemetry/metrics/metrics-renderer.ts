@@ -1,4 +1,5 @@
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
+import { startThread } from "../../kernel/start-thread.ts";
 import type { FunctionGauges } from "../../seams.ts";
 import type { FunctionMetrics } from "./function-metrics.ts";
 import type { MetricFamily } from "./metric-family.ts";
@@ -8,6 +9,12 @@ export interface RenderRequest {
   /** Of the rows that the thread does not know yet, joined by NUL. */
   readonly newNames: string;
   readonly figures: Figures;
+}
+
+/** What is counted elsewhere, as it is at the moment of a scrape. */
+export interface OthersFigures {
+  readonly gauges: readonly FunctionGauges[];
+  readonly families: readonly MetricFamily[];
 }
 
 /**
@@ -26,10 +33,8 @@ export class MetricsRenderer implements AsyncDisposable {
   }
 
   /** Prometheus text in pieces. `read` gives the figures of the moment; it is not called for a shared rendering. */
-  render(
-    read: () => { readonly gauges: readonly FunctionGauges[]; readonly families: readonly MetricFamily[] },
-  ): Promise<readonly Uint8Array[]> {
-    this.#rendering ??= this.#render(read()).finally(() => {
+  render(read: () => Promise<OthersFigures>): Promise<readonly Uint8Array[]> {
+    this.#rendering ??= this.#render(read).finally(() => {
       this.#rendering = undefined;
     });
     return this.#rendering;
@@ -40,10 +45,8 @@ export class MetricsRenderer implements AsyncDisposable {
     await this.#worker?.terminate();
   }
 
-  async #render(now: {
-    readonly gauges: readonly FunctionGauges[];
-    readonly families: readonly MetricFamily[];
-  }): Promise<readonly Uint8Array[]> {
+  async #render(read: () => Promise<OthersFigures>): Promise<readonly Uint8Array[]> {
+    const now = await read();
     const figures = { ...(await this.#metrics.figures(now.gauges)), families: now.families };
     const worker = this.#startedWorker();
     const request: RenderRequest = { newNames: this.#metrics.namesFrom(this.#namesSent), figures };
@@ -55,7 +58,7 @@ export class MetricsRenderer implements AsyncDisposable {
 
   #startedWorker(): Worker {
     if (this.#worker !== undefined) return this.#worker;
-    const worker = new Worker(threadFile(), { name: "metrics" });
+    const worker = startThread(import.meta.url, "metrics-thread", { name: "metrics" });
     worker.unref();
     worker.on("message", (chunks: readonly Uint8Array[]) => this.#answer?.resolve(chunks));
     worker.on("error", (error: unknown) => this.#answer?.reject(error));
@@ -67,9 +70,4 @@ export class MetricsRenderer implements AsyncDisposable {
     this.#namesSent = 0;
     return worker;
   }
-}
-
-/** Beside this file, built or not. */
-function threadFile(): URL {
-  return new URL(import.meta.url.endsWith(".ts") ? "./metrics-thread.ts" : "./metrics-thread.js", import.meta.url);
 }

@@ -135,7 +135,7 @@ describe("metrics", () => {
     const gauges = names.map((functionName) => {
       return { applicationName: "photos", functionName, idle: 1, busy: 0, starting: 0, waiting: 0 };
     });
-    const read = () => ({ gauges, families: [] });
+    const read = async () => ({ gauges, families: [] });
     await renderer.render(read);
     const turns = watchTurns();
     const chunks = await renderer.render(read);

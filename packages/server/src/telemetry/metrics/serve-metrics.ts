@@ -6,13 +6,13 @@ import type { MetricsRenderer } from "./metrics-renderer.ts";
 export interface ServeMetricsDeps {
   readonly renderer: MetricsRenderer;
   readonly readGauges: ReadGauges;
-  readonly readFamilies: () => readonly MetricFamily[];
+  readonly readFamilies: () => Promise<readonly MetricFamily[]>;
 }
 
 /** Prometheus text, exposition format 0.0.4. */
 export function serveMetrics({ renderer, readGauges, readFamilies }: ServeMetricsDeps): ServeExchange {
   return async ({ request, response }) => {
-    const chunks = await renderer.render(() => ({ gauges: readGauges(), families: readFamilies() }));
+    const chunks = await renderer.render(async () => ({ families: await readFamilies(), gauges: readGauges() }));
     if (response.destroyed) return;
     response.writeHead(200, {
       "Content-Type": "text/plain; version=0.0.4; charset=utf-8",

@@ -1,52 +1,10 @@
 import { type CallView, callSources, callStatuses } from "@chaya/contract/chaya";
-import { type Kysely, type SelectQueryBuilder, sql } from "kysely";
-import type { Statement, Store } from "../../drivers/store/driver.ts";
-import type { CallsTable, TelemetryTables } from "../../drivers/store/tables.ts";
+import { type Kysely, sql } from "kysely";
+import type { CalledFunctionsTable, CallsTable, TelemetryTables } from "../../drivers/store/tables.ts";
 import { idPrefixAt } from "../../kernel/ids.ts";
-import type { ObservedCall } from "../../seams.ts";
-import { RowInserter } from "./insert-rows.ts";
+import type { CallProblem } from "../../seams.ts";
+import { type IdRange, type Places, secondsOf } from "./call-seconds.ts";
 import { memberOf } from "./member-of.ts";
-import { storableText } from "./storable-text.ts";
-
-/** Statements that record calls, each call at most once. Of what is known of a call the newest stays. */
-export type RecordCalls = (calls: readonly ObservedCall[]) => readonly Statement[];
-
-export function callsRecorder(store: Store<TelemetryTables>): RecordCalls {
-  const inserter = new RowInserter<CallsTable>((rows) =>
-    store.db
-      .insertInto("calls")
-      .values([...rows])
-      .onConflict((conflict) =>
-        conflict
-          .column("id")
-          .doUpdateSet((eb) => Object.fromEntries(changing.map((column) => [column, eb.ref(`excluded.${column}`)])))
-          .where(
-            sql<boolean>`excluded.attempt > calls.attempt or (excluded.attempt = calls.attempt and
-              (excluded.finished_at_ms is not null or calls.finished_at_ms is null))`,
-          ),
-      ),
-  );
-  return (calls) => inserter.statements(calls.map(toRow));
-}
-
-/** What another attempt, or the end of one, says anew. */
-const changing = [
-  "image",
-  "status",
-  "attempt",
-  "http_status",
-  "started_at_ms",
-  "finished_at_ms",
-  "wait_us",
-  "run_us",
-  "is_cold_start",
-  "request_bytes",
-  "response_bytes",
-  "memory_mib",
-  "problem_code",
-  "problem_sentence",
-  "problem_hint",
-] as const;
 
 export interface CallFilter {
   readonly applicationId: string | undefined;
@@ -63,7 +21,7 @@ export interface CallPage {
   readonly next: string | undefined;
 }
 
-/** Rows one query looks at, and queries one page makes: whatever the filter, a page costs little and may be short. */
+/** Rows one step looks at, and steps one page makes: whatever the filter, a page costs little and may be short. */
 const rowsPerStep = 2_000;
 const stepsMax = 50;
 /** A call's id is made when it is accepted, by a clock that never goes back: further apart the two times are not. */
@@ -78,21 +36,30 @@ export async function listCalls(
   filter: CallFilter,
   page: { readonly afterId: string | undefined; readonly countMax: number },
 ): Promise<CallPage> {
-  const found: CallsTable[] = [];
+  const found: CallRow[] = [];
   let after = page.afterId;
   for (let step = 0; step < stepsMax; step++) {
-    const rows = indexed(db, filter, after).limit(rowsPerStep);
-    const wanted = page.countMax - found.length + 1;
-    found.push(...(await sifted(db, rows.as("step"), filter).limit(wanted).execute()));
-    if (found.length > page.countMax) return toPage(found.slice(0, page.countMax));
-    after = await lastOf(indexed(db, filter, after));
+    const { ranges, rest } = await placesOf(db, filter, after);
+    const rows = newestIn(db, filter, ranges);
+    if (rows !== undefined) {
+      const wanted = page.countMax - found.length + 1;
+      found.push(...(await sifted(db, rows, filter).limit(wanted).execute()));
+      if (found.length > page.countMax) return toPage(found.slice(0, page.countMax));
+    }
+    after = (rows && (await lastOf(db, rows))) ?? rest;
     if (after === undefined) return { calls: found.map(toView), next: undefined };
   }
   return { calls: found.map(toView), next: after };
 }
 
 export async function findCall(db: Kysely<TelemetryTables>, id: string): Promise<CallView | undefined> {
-  const row = await db.selectFrom("calls").selectAll().where("id", "=", id).executeTakeFirst();
+  const row = await db
+    .selectFrom("calls")
+    .innerJoin("called_functions as called", "called.id", "calls.called_id")
+    .selectAll("calls")
+    .select(calledColumns)
+    .where("calls.id", "=", id)
+    .executeTakeFirst();
   return row === undefined ? undefined : toView(row);
 }
 
@@ -120,22 +87,59 @@ export async function firstCallBeyond(db: Kysely<TelemetryTables>, countMax: num
   return (await oldest.executeTakeFirst())?.id;
 }
 
-type Calls = SelectQueryBuilder<TelemetryTables, "calls", CallsTable>;
+type CallRow = CallsTable & Omit<CalledFunctionsTable, "id">;
 
-function indexed(db: Kysely<TelemetryTables>, filter: CallFilter, afterId: string | undefined): Calls {
+const calledColumns = [
+  "called.application_id",
+  "called.application_name",
+  "called.function_id",
+  "called.function_name",
+  "called.image",
+  "called.memory_mib",
+] as const;
+
+/** The application or function whose calls are wanted. No index finds those, but it is known when there were any. */
+function ownerOf({ applicationId, functionId }: CallFilter): string | undefined {
+  return functionId ?? applicationId;
+}
+
+/** Where the next step looks. */
+async function placesOf(db: Kysely<TelemetryTables>, filter: CallFilter, afterId: string | undefined): Promise<Places> {
+  const owner = ownerOf(filter);
+  const range = idRange(filter, afterId);
+  if (owner === undefined) return { ranges: [range], rest: undefined };
+  return secondsOf(db, owner, range);
+}
+
+/** The newest rows in all the ranges; undefined when there are none to look into. */
+function newestIn(db: Kysely<TelemetryTables>, filter: CallFilter, ranges: readonly IdRange[]) {
+  // Each is read by itself, newest first, and no further than is needed: a condition for all would be sorted.
+  const [first, ...others] = ranges.map((range) => db.selectFrom(rowsIn(db, filter, range).as("part")).selectAll());
+  if (first === undefined) return undefined;
+  const all = others.reduce((union, part) => union.unionAll(part), first);
+  return db.selectFrom(all.as("all")).selectAll().orderBy("id", "desc").limit(rowsPerStep).as("step");
+}
+
+/** By the filters that say where to look. */
+function rowsIn(db: Kysely<TelemetryTables>, filter: CallFilter, { from, before }: IdRange) {
   const { status, sinceMs, untilMs } = filter;
-  let query: Calls = db.selectFrom("calls").selectAll().orderBy("id", "desc");
-  if (filter.functionId !== undefined) query = query.where("function_id", "=", filter.functionId);
-  else if (filter.applicationId !== undefined) query = query.where("application_id", "=", filter.applicationId);
+  let query = db.selectFrom("calls").selectAll().orderBy("id", "desc").limit(rowsPerStep);
   // The words of the index: it leaves out what most calls are.
-  else if (status !== undefined && status !== "succeeded")
+  if (ownerOf(filter) === undefined && status !== undefined && status !== "succeeded")
     query = query.where("status", "=", status).where("status", "<>", sql.lit("succeeded"));
-  // The bounds on the id keep an index from being read from its newest end or to its oldest.
-  if (sinceMs !== undefined)
-    query = query.where("accepted_at_ms", ">=", sinceMs).where("id", ">=", idBound(sinceMs - acceptedApartMsMax));
-  if (untilMs !== undefined)
-    query = query.where("accepted_at_ms", "<", untilMs).where("id", "<", idBound(untilMs + acceptedApartMsMax));
-  return afterId === undefined ? query : query.where("id", "<", afterId);
+  if (sinceMs !== undefined) query = query.where("accepted_at_ms", ">=", sinceMs);
+  if (untilMs !== undefined) query = query.where("accepted_at_ms", "<", untilMs);
+  if (from !== undefined) query = query.where("id", ">=", from);
+  if (before !== undefined) query = query.where("id", "<", before);
+  return query;
+}
+
+/** The bounds of time, as bounds on the id: they keep an index from being read from its newest end or to its oldest. */
+function idRange({ sinceMs, untilMs }: CallFilter, afterId: string | undefined): IdRange {
+  const from = sinceMs === undefined ? undefined : idBound(sinceMs - acceptedApartMsMax);
+  const until = untilMs === undefined ? undefined : idBound(untilMs + acceptedApartMsMax);
+  const before = until === undefined || (afterId !== undefined && afterId < until) ? afterId : until;
+  return { from, before };
 }
 
 /** Whatever date was asked for, an id has 48 bits of time. */
@@ -143,58 +147,39 @@ function idBound(ms: number): string {
   return idPrefixAt(Math.min(Math.max(0, ms), 2 ** 48 - 1));
 }
 
-function sifted(db: Kysely<TelemetryTables>, step: ReturnType<Calls["as"]>, filter: CallFilter) {
-  let query = db.selectFrom(step).selectAll().orderBy("id", "desc");
-  if (filter.status !== undefined) query = query.where("status", "=", filter.status);
-  if (filter.source !== undefined) query = query.where("source", "=", filter.source);
+type Step = NonNullable<ReturnType<typeof newestIn>>;
+
+function sifted(db: Kysely<TelemetryTables>, step: Step, filter: CallFilter) {
+  let query = db
+    .selectFrom(step)
+    .innerJoin("called_functions as called", "called.id", "step.called_id")
+    .selectAll("step")
+    .select(calledColumns)
+    .orderBy("step.id", "desc");
+  if (filter.applicationId !== undefined) query = query.where("called.application_id", "=", filter.applicationId);
+  if (filter.functionId !== undefined) query = query.where("called.function_id", "=", filter.functionId);
+  if (filter.status !== undefined) query = query.where("step.status", "=", filter.status);
+  if (filter.source !== undefined) query = query.where("step.source", "=", filter.source);
   return query;
 }
 
-/** The last row of a whole step; undefined when the step was not whole: nothing follows. */
-async function lastOf(rows: Calls): Promise<string | undefined> {
-  const step = rows
-    .clearSelect()
-    .select("id")
+/** The last row of a whole step; undefined when the step was not whole. */
+async function lastOf(db: Kysely<TelemetryTables>, step: Step): Promise<string | undefined> {
+  const last = await db
+    .selectFrom(step)
+    .select("step.id")
+    .orderBy("step.id", "desc")
     .limit(1)
-    .offset(rowsPerStep - 1);
-  const last = await step.executeTakeFirst();
+    .offset(rowsPerStep - 1)
+    .executeTakeFirst();
   return last?.id;
 }
 
-function toPage(rows: readonly CallsTable[]): CallPage {
+function toPage(rows: readonly CallRow[]): CallPage {
   return { calls: rows.map(toView), next: rows.at(-1)?.id };
 }
 
-function toRow(call: ObservedCall): CallsTable {
-  return {
-    id: call.id,
-    application_id: call.applicationId,
-    application_name: call.applicationName,
-    function_id: call.functionId,
-    function_name: call.functionName,
-    image: storableText(call.image),
-    source: call.source,
-    status: call.status,
-    attempt: call.attempt,
-    http_status: call.httpStatus ?? null,
-    accepted_at_ms: call.acceptedAtMs,
-    started_at_ms: call.startedAtMs ?? null,
-    finished_at_ms: call.finishedAtMs ?? null,
-    wait_us: Math.round(call.waitUs),
-    run_us: Math.round(call.runUs),
-    is_cold_start: call.isColdStart ? 1 : 0,
-    request_bytes: call.requestBytes,
-    response_bytes: call.responseBytes,
-    memory_mib: call.memoryMiB,
-    problem_code: call.problem?.code ?? null,
-    problem_sentence: storableText(call.problem?.sentence),
-    problem_hint: storableText(call.problem?.hint),
-    cause_id: storableText(call.causeId),
-    trace_id: storableText(call.traceId),
-  };
-}
-
-function toView(row: CallsTable): CallView {
+function toView(row: CallRow): CallView {
   return {
     id: row.id,
     applicationId: row.application_id,
@@ -215,10 +200,8 @@ function toView(row: CallsTable): CallView {
     requestBytes: row.request_bytes,
     responseBytes: row.response_bytes,
     memoryMiB: row.memory_mib,
-    problem:
-      row.problem_code === null
-        ? undefined
-        : { code: row.problem_code, sentence: row.problem_sentence ?? "", hint: row.problem_hint ?? "" },
+    // Written by this program, as a problem.
+    problem: row.problem === null ? undefined : (JSON.parse(row.problem) as CallProblem),
     causeId: row.cause_id ?? undefined,
     traceId: row.trace_id ?? undefined,
   };

@@ -1,16 +1,31 @@
 import { type Kysely, type SelectQueryBuilder, sql } from "kysely";
-import type { Statement, Store } from "../../drivers/store/driver.ts";
+import { type ColumnType, RowBuffer, type Statement, type Store } from "../../drivers/store/driver.ts";
 import type { LogLinesTable, TelemetryTables } from "../../drivers/store/tables.ts";
 import { idPrefixAt, idTimeMs } from "../../kernel/ids.ts";
 import type { LogFilter, LogLine, StoredLine } from "../log-line.ts";
-import { RowInserter } from "./insert-rows.ts";
+import { insertFromRows } from "./insert-from-rows.ts";
 import { memberOf } from "./member-of.ts";
 
-export type RecordLines = (lines: readonly LogLine[]) => readonly Statement[];
+export type RecordLines = (lines: readonly LogLine[]) => Statement;
+
+const columns = {
+  id: "text",
+  at_ms: "integer",
+  application_id: "text",
+  function_id: "text",
+  call_id: "text",
+  stream: "text",
+  text: "blob",
+} as const satisfies Partial<Record<keyof LogLinesTable, ColumnType>>;
 
 export function linesRecorder(store: Store<TelemetryTables>): RecordLines {
-  const inserter = new RowInserter<LogLinesTable>((rows) => store.db.insertInto("log_lines").values([...rows]));
-  return (lines) => inserter.statements(lines.map(toRow));
+  const query = insertFromRows(store, "log_lines", columns).compile();
+  return (lines) => {
+    const rows = new RowBuffer(Object.values(columns));
+    for (const { id, atMs, applicationId, functionId, callId = null, stream, text } of lines)
+      rows.add([id, atMs, applicationId, functionId, callId, stream, text]);
+    return { query, rows: rows.rows() };
+  };
 }
 
 /** A line is stored soon after it was printed: by its id it is at most so much younger than by its time. */
@@ -83,20 +98,6 @@ function filtered(db: Kysely<TelemetryTables>, filter: LogFilter): Lines {
   if (filter.callId !== undefined) return query.where("call_id", "=", filter.callId).orderBy("id", "desc");
   if (filter.functionId === undefined && filter.applicationId === undefined) return query.orderBy("id", "desc");
   return query.orderBy("at_ms", "desc").orderBy("id", "desc");
-}
-
-function toRow(line: LogLine): LogLinesTable {
-  return {
-    id: line.id,
-    at_ms: line.atMs,
-    application_id: line.applicationId,
-    function_id: line.functionId,
-    call_id: line.callId ?? null,
-    stream: line.stream,
-    text: line.text,
-    cause_id: null,
-    trace_id: null,
-  };
 }
 
 function toLine(row: LogLinesTable): StoredLine {

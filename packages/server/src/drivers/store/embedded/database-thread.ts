@@ -1,7 +1,8 @@
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { Problem } from "@chaya/contract";
-import { AssertionError, assert } from "../../../kernel/assert.ts";
+import { AssertionError } from "../../../kernel/assert.ts";
 import { LinkedQueue } from "../../../kernel/linked-queue.ts";
+import { startThread } from "../../../kernel/start-thread.ts";
 import { UniqueViolation } from "../driver.ts";
 import type { SqliteFailure } from "./sqlite-failure.ts";
 import type { ThreadData, ThreadReply, ThreadRequest } from "./thread-messages.ts";
@@ -15,6 +16,7 @@ interface Waiting {
 export class DatabaseThread {
   readonly #worker: Worker;
   readonly #role: ThreadData["role"];
+  readonly #file: string;
   readonly #freeBytes: () => number;
   readonly #waiting = new LinkedQueue<Waiting>();
   readonly #exited: Promise<void>;
@@ -23,8 +25,12 @@ export class DatabaseThread {
   /** `freeBytes`: of the disk, for the sentence that says it is full. */
   constructor(data: ThreadData, freeBytes: () => number) {
     this.#role = data.role;
+    this.#file = data.file;
     this.#freeBytes = freeBytes;
-    this.#worker = new Worker(threadEntry(), { workerData: data, name: `store-${data.role}` });
+    this.#worker = startThread(import.meta.url, "thread-main", {
+      workerData: data,
+      name: `store-${data.role}`,
+    });
     this.#worker.on("message", (reply: ThreadReply) => this.#waiting.shift()?.resolve(reply));
     this.#worker.on("error", (cause: unknown) => this.#die("its thread failed", cause));
     this.#exited = new Promise((resolve) => {
@@ -35,7 +41,7 @@ export class DatabaseThread {
     });
   }
 
-  /** Throws `store-unavailable`, `storage-full`, `store-unfit`, UniqueViolation, or a bug. */
+  /** Throws `store-unavailable`, `store-damaged`, `storage-full`, `store-unfit`, UniqueViolation, or a bug. */
   async ask(request: ThreadRequest): Promise<Exclude<ThreadReply, { kind: "failed" | "unfit" }>> {
     const reply = await this.#send(request);
     if (reply.kind === "failed") throw this.failureError(reply.failure);
@@ -50,7 +56,7 @@ export class DatabaseThread {
   }
 
   /** What a failure means to the caller of the store. */
-  failureError({ kind, reason }: SqliteFailure): Error {
+  failureError({ kind, reason, file }: SqliteFailure): Error {
     switch (kind) {
       case "unique":
         return new UniqueViolation(reason);
@@ -58,6 +64,8 @@ export class DatabaseThread {
         return new Problem("storage-full", { freeBytes: this.#freeBytes() });
       case "unavailable":
         return new Problem("store-unavailable", { reason });
+      case "damaged":
+        return new Problem("store-damaged", { file: file ?? this.#file, reason });
       case "readonly":
         return this.#role === "reader"
           ? new AssertionError("db only reads; write with apply or transaction")
@@ -82,12 +90,4 @@ export class DatabaseThread {
     for (let waiting = this.#waiting.shift(); waiting !== undefined; waiting = this.#waiting.shift())
       waiting.reject(this.#death);
   }
-}
-
-/** The build rewrites the extensions of imports, not of URLs. */
-function threadEntry(): URL {
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  const entry = new URL(`./thread-main.${extension}`, import.meta.url);
-  assert(entry.protocol === "file:", "the thread's entry is a file beside this one");
-  return entry;
 }

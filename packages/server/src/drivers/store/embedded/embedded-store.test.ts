@@ -110,14 +110,13 @@ describe("the embedded store", () => {
 
   it("says that a file is not a database, or a damaged one", async () => {
     writeFileSync(file, Buffer.alloc(10_000, 7));
-    await expect(open()).rejects.toThrow(/not a database; restore it from a backup/);
+    await expect(open()).rejects.toThrow(`'${file}' is damaged: SQLite says 'file is not a database'`);
     rmSync(file);
     await (await open())[Symbol.asyncDispose]();
     const pages = openSync(file, "r+");
     for (let page = 2; page < 12; page++) writeSync(pages, Buffer.alloc(4_000, 0x55), 0, 4_000, page * 4_096);
     await expect(open()).rejects.toMatchObject({
-      code: "store-unavailable",
-      message: /damaged; restore it from a backup/,
+      ...{ code: "store-damaged", fields: { file }, hint: /restore the file from a backup/ },
     });
   });
 
@@ -135,7 +134,8 @@ describe("the embedded store", () => {
     const frames = Array.from({ length: 5 }, () => Math.floor(random.number() * beforeLast));
     for (const position of [...header, ...frames]) {
       const flipped = copyWith((log) => flipBit(log, position));
-      await expect(open({ file: flipped })).rejects.toMatchObject({ message: /damaged; restore it from a backup/ });
+      const damage = { code: "store-damaged", fields: { file: `${flipped}-wal` } };
+      await expect(open({ file: flipped })).rejects.toMatchObject(damage);
     }
   });
 

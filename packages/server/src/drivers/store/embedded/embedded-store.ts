@@ -7,6 +7,7 @@ import { idPrefixAt } from "../../../kernel/ids.ts";
 import { bindParameters, bindStatement } from "../bind-statement.ts";
 import {
   type Applied,
+  type ColumnType,
   type Migration,
   type Statement,
   type StatementResult,
@@ -35,7 +36,7 @@ export interface EmbeddedStoreOptions {
 
 /**
  * Opens the store in a file of SQLite, and makes or migrates it. Throws `store-unfit` when a newer version wrote it,
- * `store-unavailable` when the file is damaged or cannot be opened.
+ * `store-damaged` or `store-unavailable` when the file is damaged or cannot be opened.
  */
 export async function openEmbeddedStore<Tables>(options: EmbeddedStoreOptions): Promise<Store<Tables>> {
   const readRoom = options.readRoom ?? roomOf(dirname(options.file));
@@ -100,6 +101,10 @@ class EmbeddedStore<Tables> implements Store<Tables> {
     });
   }
 
+  rowsOf(columns: readonly ColumnType[]): RawBuilder<unknown> {
+    return sql.raw(`values (${columns.map(() => "?").join(", ")})`);
+  }
+
   now(): RawBuilder<number> {
     // A parameter of its own has no type in SQL where it stands alone.
     return sql<number>`cast(${this.#clock.nowMs()} as bigint)`;
@@ -121,7 +126,8 @@ class EmbeddedStore<Tables> implements Store<Tables> {
     this.#scope.assertOutside("trim()");
     const old = sql`select id from ${sql.table(table)} where id < ${idPrefixAt(beforeMs)} order by id limit ${trimmedRows}`;
     const query = sql`delete from ${sql.table(table)} where id in (${old})`.compile(this.db);
-    for (let removed = trimmedRows; removed === trimmedRows; ) {
+    // Several rows may have the same id.
+    for (let removed = trimmedRows; removed >= trimmedRows; ) {
       const applied = await this.#writer.apply([bindStatement({ query })], { frees: true });
       assert(applied.kind === "applied", "a deletion without expectation is not refused");
       removed = applied.results[0]?.affected ?? 0;
@@ -154,7 +160,10 @@ class EmbeddedStore<Tables> implements Store<Tables> {
 
   async #ask(text: string, query?: CompiledQuery): Promise<StatementResult> {
     const parameters = query === undefined ? [] : bindParameters(query);
-    const reply = await this.#parts.reader.ask({ kind: "run", statement: { sql: text, parameters, expect: "any" } });
+    const reply = await this.#parts.reader.ask({
+      kind: "run",
+      statement: { sql: text, parameters, rows: undefined, expect: "any" },
+    });
     assert(reply.kind === "result", "a statement is answered with its result");
     return reply.result;
   }

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { type CompiledMigration, planMigrations } from "../migrations/plan-migrations.ts";
+import { DamagedError } from "./sqlite-failure.ts";
 import type { ThreadData } from "./thread-messages.ts";
 import { hasLostCommits } from "./write-ahead-log.ts";
 import { rollback } from "./write-group.ts";
@@ -20,7 +21,7 @@ export function openForWriting({ file, migrations, nowMs, bytesMax }: ThreadData
     // What a savepoint may have to bring back: of one group, and never needed after a crash.
     database.exec("pragma temp_store = memory");
     if (bytesMax !== undefined) limitBytes(database, bytesMax);
-    if (statSync(file).size <= checkedBytesMax) checkPages(database);
+    if (statSync(file).size <= checkedBytesMax) checkPages(file, database);
     migrate(database, migrations, nowMs);
     return database;
   } catch (error) {
@@ -40,22 +41,18 @@ function limitBytes(database: DatabaseSync, bytesMax: number): void {
 
 /** Before SQLite opens it: then the log is cut where the damage begins. */
 function checkLog(log: string): void {
-  if (existsSync(log) && hasLostCommits(readFileSync(log))) throw new DamagedError(`${log} has a damaged frame`);
+  if (existsSync(log) && hasLostCommits(readFileSync(log)))
+    throw new DamagedError(log, "a frame does not match its checksum, and frames follow it");
 }
 
-function checkPages(database: DatabaseSync): void {
+function checkPages(file: string, database: DatabaseSync): void {
   const finding = database.prepare("pragma quick_check(1)").get()?.quick_check;
-  if (finding !== "ok") throw new DamagedError(String(finding));
+  if (finding !== "ok") throw new DamagedError(file, `SQLite's check says '${finding}'`);
 }
 
 /** The database does not fit this program. */
 export class UnfitError extends Error {
   override readonly name = "UnfitError";
-}
-
-/** Carries SQLite's code for a damaged file, as if a statement had met the damage. */
-class DamagedError extends Error {
-  readonly errcode = 11;
 }
 
 function migrate(database: DatabaseSync, migrations: readonly CompiledMigration[], nowMs: number): void {

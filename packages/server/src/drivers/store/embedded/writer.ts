@@ -124,12 +124,16 @@ function takeGroup(batches: LinkedQueue<WaitingBatch>): readonly WaitingBatch[] 
   let statements = 0;
   for (let batch = batches.peek(); batch !== undefined; batch = batches.peek()) {
     // What frees room must not share a group with what needs some: that one could be refused.
-    const fits =
-      statements + batch.statements.length <= groupStatementsMax && batch.frees === (group[0] ?? batch).frees;
+    const fits = statements + weight(batch) <= groupStatementsMax && batch.frees === (group[0] ?? batch).frees;
     if (group.length > 0 && !fits) break;
-    statements += batch.statements.length;
+    statements += weight(batch);
     group.push(batch);
     batches.shift();
   }
   return group;
+}
+
+/** A row of an insert of many costs as much as a statement. */
+function weight({ statements }: WaitingBatch): number {
+  return statements.reduce((sum, { rows }) => sum + (rows?.count ?? 1), 0);
 }

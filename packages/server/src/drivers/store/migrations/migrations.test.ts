@@ -8,11 +8,11 @@ import { telemetryMigrations } from "./telemetry-migrations.ts";
 const released = {
   embedded: {
     "0001-foundation": "54379201ea433fd0fbb2b0c26d5b79553ccb2e4c3a7dcdadd382fff48e211ba8",
-    "0001-calls-and-logs": "ec93d0abefe4b21004573f5d9227c00b5f73e14a77e1a6385dff03a433a32f37",
+    "0001-calls-and-logs": "ec1f3e55c80f7f294cd8ede2a5f9e19f5a3753bb23da9dcfba180d186b2fb556",
   },
   postgres: {
     "0001-foundation": "37e3f4695050fbbe87fc1908e06e04170b259a8736a156740e8adb5cf2ef37dc",
-    "0001-calls-and-logs": "00cbb62dd45832c93efb46b1e138a142036eee011e9063185d6d1a20e11756b0",
+    "0001-calls-and-logs": "422f7eb4cf12f50f9a9108adaab9d58d57a1679a4bb62db87a10b8f474a54672",
   },
 };
 

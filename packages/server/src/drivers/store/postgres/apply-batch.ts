@@ -1,7 +1,9 @@
 import type pg from "pg";
 import { assert } from "../../../kernel/assert.ts";
 import type { BoundStatement } from "../bind-statement.ts";
-import type { Applied, StatementResult } from "../driver.ts";
+import type { Applied, Rows, StatementResult } from "../driver.ts";
+import { eachRow } from "../row-buffer.ts";
+import type { SqlValue } from "../sql-value.ts";
 import type { Connections } from "./connections.ts";
 import { type PostgresFailure, postgresFailure } from "./postgres-failure.ts";
 
@@ -89,8 +91,17 @@ function assertCommitted(answer: Answer | undefined): void {
   assert(answer?.value.command === "COMMIT", "a transaction without failures commits");
 }
 
-function toQuery({ sql, parameters }: BoundStatement): pg.QueryConfig {
-  return { text: sql, values: [...parameters] };
+function toQuery({ sql, parameters, rows }: BoundStatement): pg.QueryConfig {
+  return { text: sql, values: rows === undefined ? [...parameters] : lists(rows) };
+}
+
+/** A list for each column. */
+function lists(rows: Rows): SqlValue[][] {
+  const columns = rows.columns.map((): SqlValue[] => []);
+  eachRow(rows, (values) => {
+    for (const [index, value] of values.entries()) columns[index]?.push(value);
+  });
+  return columns;
 }
 
 function meets(expect: BoundStatement["expect"], affected: number): boolean {

@@ -8,6 +8,7 @@ import type { Random } from "../../../kernel/random.ts";
 import { bindParameters, bindStatement, compileQuery } from "../bind-statement.ts";
 import {
   type Applied,
+  type ColumnType,
   type Migration,
   type Statement,
   type StatementResult,
@@ -92,6 +93,7 @@ class PostgresStore<Tables> implements Store<Tables> {
     this.#scope.assertOutside("apply()");
     this.#requireOpen();
     const queries = statements.map((statement) => ({
+      ...statement,
       query: compileQuery(statement),
       expect: statement.expect ?? "any",
     }));
@@ -105,6 +107,11 @@ class PostgresStore<Tables> implements Store<Tables> {
     this.#scope.assertOutside("transaction()");
     this.#requireOpen();
     return this.#track(this.#repeatTransaction(work));
+  }
+
+  rowsOf(columns: readonly ColumnType[]): RawBuilder<unknown> {
+    const lists = columns.map((type, index) => `$${index + 1}::${listTypes[type]}`);
+    return sql.raw(`select * from unnest(${lists.join(", ")})`);
   }
 
   now(): RawBuilder<number> {
@@ -202,7 +209,8 @@ class PostgresStore<Tables> implements Store<Tables> {
     const name = sql.table(table);
     const old = sql`select id from ${name} where id < ${idPrefixAt(beforeMs)} order by id limit ${trimmedRows}`;
     const query = sql`delete from ${name} where id in (${old})`.compile(this.db);
-    for (let removed = trimmedRows; removed === trimmedRows; ) {
+    // Several rows may have the same id.
+    for (let removed = trimmedRows; removed >= trimmedRows; ) {
       const applied = await this.apply([{ query }]);
       assert(applied.kind === "applied", "a deletion without expectation is not refused");
       removed = applied.results[0]?.affected ?? 0;
@@ -244,6 +252,7 @@ const attemptsMax = 5;
 /** A transaction that waits for a lock holds others: it gives up long before a statement of its own would. */
 const lockMsMax = 1_000;
 const trimmedRows = 2_000;
+const listTypes: Readonly<Record<ColumnType, string>> = { text: "text[]", integer: "bigint[]", blob: "bytea[]" };
 
 /** Stable within a statement, so that an index can be used to compare with it. */
 const databaseNow = sql<number>`(floor(extract(epoch from statement_timestamp()) * 1000)::bigint)`;
