@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { silentLogger } from "../kernel/logger.ts";
+import { interruptible } from "../testing/interrupted-store.ts";
 import { ManualClock } from "../testing/manual-clock.ts";
 import { testStores } from "../testing/stores.ts";
 import { watchLiveNodes } from "./live-nodes.ts";
@@ -20,6 +21,22 @@ describe.each(testStores())("live nodes on the $kind store", ({ open }) => {
     await until(clock, 5_000, () => first.count() === 3);
     await other[Symbol.asyncDispose]();
     await until(clock, 5_000, () => first.count() === 2);
+    await until(clock, 5_000, () => first.count() === 1);
+  });
+
+  it("stop without a failure while the store takes no writes, and count for three beats more", async () => {
+    const clock = new ManualClock();
+    await using opened = await open(clock);
+    await using second = await opened.openSecond();
+    const interrupted = interruptible(second.store);
+    const shared = { clock, logger: silentLogger() };
+    await using first = await watchLiveNodes({ ...shared, store: opened.store, nodeId: "first" });
+    const other = await watchLiveNodes({ ...shared, store: interrupted.store, nodeId: "other" });
+    await until(clock, 5_000, () => first.count() === 2);
+    interrupted.cut();
+    await other[Symbol.asyncDispose]();
+    await until(clock, 5_000, () => first.count() === 2);
+    for (let beat = 0; beat < 3; beat++) await until(clock, 5_000, () => true);
     await until(clock, 5_000, () => first.count() === 1);
   });
 });

@@ -2,7 +2,7 @@ import type { Store } from "../drivers/store/driver.ts";
 import type { MainTables } from "../drivers/store/tables.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Logger } from "../kernel/logger.ts";
-import { countNodes, removeNodes, renewNode } from "./records/node-rows.ts";
+import { countNodes, removeNodes, renewNode, seenAmong } from "./records/node-rows.ts";
 
 export interface LiveNodesDeps {
   readonly store: Store<MainTables>;
@@ -15,6 +15,8 @@ export interface LiveNodesDeps {
 export interface LiveNodes extends AsyncDisposable {
   /** As of the last beat, this node included: never below 1. */
   count(): number;
+  /** Which of these have ended. A node that was killed is among them 15 s later; where one process has the store, at once. */
+  gone(nodeIds: readonly string[]): Promise<ReadonlySet<string>>;
 }
 
 const beatMs = 5_000;
@@ -43,10 +45,21 @@ export async function watchLiveNodes(deps: LiveNodesDeps): Promise<LiveNodes> {
   });
   return {
     count: () => live,
+    gone: async (nodeIds) => {
+      const others = nodeIds.filter((id) => id !== nodeId);
+      const isShared = store.kind === "postgres" && others.length > 0;
+      const seen = isShared ? await seenAmong(store, others, silenceMsMax) : new Set();
+      return new Set(others.filter((id) => !seen.has(id)));
+    },
     [Symbol.asyncDispose]: async () => {
       timer.cancel();
       await beating;
-      await removeNodes(store, nodeId, silenceMsMax);
+      try {
+        await removeNodes(store, nodeId, silenceMsMax);
+      } catch (error) {
+        // As after a crash; a store that takes no writes must not make the end of a server a failure.
+        logger.warn("node not signed off; it counts for 15 s more", { error });
+      }
     },
   };
 }

@@ -31,11 +31,16 @@ interface Run {
   /** By this node's monotonic clock, never later than the end of the lease by the store's. */
   leaseEndsMonotonicMs: number;
   isSettling: boolean;
+  /** Since when the store has refused to write the outcome. */
+  refusedSinceMonotonicMs: number | undefined;
 }
 
 /** Renews in batches that fit into one statement's parameters. */
 const renewedPerStatementMax = 500;
 const settleRetry: Backoff = { baseMs: 50, maxMs: 2_000 };
+/** A node that stops waits so long for a store that refuses outcomes. */
+const refusedMsMax = 1_000;
+const refusedPollMs = 100;
 
 /** The items that this node holds leases of and runs. A run ends when its item is settled or its lease is lost. */
 export class RunningWork {
@@ -78,19 +83,39 @@ export class RunningWork {
       token: item.token,
       leaseEndsMonotonicMs: monotonicMs + leaseMs,
       isSettling: false,
+      refusedSinceMonotonicMs: undefined,
     };
     this.#runs.set(item.work.id, run);
     const end = this.#execute(run).finally(() => this.#ends.delete(end));
     this.#ends.add(end);
   }
 
-  get count(): number {
-    return this.#ends.size;
+  countOf(kind: string): number {
+    let count = 0;
+    for (const run of this.#runs.values()) if (run.item.work.kind === kind) count++;
+    return count;
   }
 
-  /** Resolves when nothing runs any more, or with the signal. */
+  /** Resolves when nothing runs any more. */
   async ended(): Promise<void> {
     while (this.#ends.size > 0) await Promise.all(this.#ends);
+  }
+
+  /**
+   * Resolves when nothing runs any more, or after `deadlineMs`; earlier when all that is left has run and the store
+   * refuses to write what came of it. Such items are still in the store, so they run again.
+   */
+  async drain(deadlineMs: number): Promise<void> {
+    const { clock } = this.#deps;
+    const { promise: isTime, resolve } = Promise.withResolvers<void>();
+    const timers = [
+      clock.schedule(deadlineMs, resolve),
+      clock.every(refusedPollMs, () => {
+        if (this.#isRefused()) resolve();
+      }),
+    ];
+    await Promise.race([this.ended(), isTime]);
+    for (const timer of timers) timer.cancel();
   }
 
   /** Aborts every run and lets the leases go, so that other nodes can claim at once. */
@@ -151,11 +176,19 @@ export class RunningWork {
       try {
         return await settle({ store, logger }, { kind: run.kind, work, held: heldBy(run) }, settlement);
       } catch (error) {
+        run.refusedSinceMonotonicMs ??= clock.monotonicMs();
         if (repeat === 1) logger.error("work could not be settled yet", { kind: work.kind, work: work.id, error });
         await this.#pause(retryDelayMs(repeat, settleRetry, random.number()), run.controller.signal);
       }
     }
     return { kind: "lost" };
+  }
+
+  #isRefused(): boolean {
+    const nowMs = this.#deps.clock.monotonicMs();
+    return [...this.#runs.values()].every(({ refusedSinceMonotonicMs: sinceMs }) => {
+      return sinceMs !== undefined && nowMs - sinceMs >= refusedMsMax;
+    });
   }
 
   /** Waits; an abort ends the wait early. */

@@ -137,7 +137,7 @@ describe.each(testStores())("work leases on $kind", (testStore) => {
     await a.queue.add(late);
     await eventually(() => kindB.started.map((run) => run.work.id)).toEqual([late.id]);
     kindA.started.find((run) => run.work.id === quick.id)?.end({ kind: "done" });
-    await settled(opened);
+    await eventually(() => workIds(opened)).not.toContain(quick.id);
     expect(kindA.started.map((run) => run.signal.aborted)).toEqual([false, false]);
     await clock.advance(5_000);
     await drained;
@@ -147,6 +147,42 @@ describe.each(testStores())("work leases on $kind", (testStore) => {
     for (const run of kindB.started) run.end({ kind: "done" });
     await eventually(() => workIds(opened)).toEqual([]);
     expect(kindA.started).toHaveLength(2);
+  });
+
+  it("are not waited for by a stop when all that is left has run and the store refuses what came of it", async () => {
+    await using nodes = await twoNodes();
+    const { clock, opened, interrupted, a, b, kindA, kindB } = nodes;
+    const [refused, running] = [a.work({ lane: "refused" }), a.work({ lane: "running" })];
+    for (const item of [refused, running]) await a.queue.add(item);
+    await eventually(() => kindA.started.length).toBe(2);
+    interrupted.cut();
+    kindA.started[0]?.end({ kind: "done" });
+    await settled(opened);
+    let isDrained = false;
+    const drained = a.queue.drain(3_600_000).then(() => {
+      isDrained = true;
+    });
+    // What still runs may finish, and a store that comes back in time takes it.
+    await clock.advance(5_000);
+    await settled(opened);
+    expect(isDrained).toBe(false);
+    interrupted.mend();
+    await advanceUntil(opened, clock, async () => (await workIds(opened)).length === 1);
+    interrupted.cut();
+    kindA.started[1]?.end({ kind: "done" });
+    await settled(opened);
+    await clock.advance(900);
+    await settled(opened);
+    expect(isDrained).toBe(false);
+    await clock.advance(200);
+    await drained;
+    expect(await workIds(opened)).toEqual([running.id]);
+    kindB.capacity = 1;
+    b.queue.capacityChanged("call", "running");
+    await advanceUntil(opened, clock, () => kindB.started.length === 1);
+    expect(kindB.started[0]?.work).toMatchObject({ id: running.id, attempt: 2 });
+    kindB.started[0]?.end({ kind: "done" });
+    await eventually(() => workIds(opened)).toEqual([]);
   });
 
   it("drain without waiting when nothing runs any more", async () => {

@@ -8,19 +8,18 @@ import type { Logger } from "../kernel/logger.ts";
 import type { Random } from "../kernel/random.ts";
 import type { Backoff } from "../kernel/retry.ts";
 import { Dispatcher } from "./dispatcher.ts";
-import { LaneCounts } from "./lane-counts.ts";
 import type { Lane } from "./lanes.ts";
 import { Lookout } from "./lookout.ts";
 import { Places } from "./places.ts";
 import { getDeadLetter, listDeadLetters, removeDeadLetter, reviveDeadLetter } from "./records/dead-letter-rows.ts";
-import { countLane } from "./records/due-rows.ts";
 import { releaseAllLeases, releaseLeases } from "./records/lease-rows.ts";
 import { insertWork, type LeasedWork } from "./records/work-rows.ts";
 import { RunningWork } from "./running-work.ts";
 import type { Settled } from "./settle.ts";
 import { Sweeper } from "./sweeper.ts";
 import { throttled } from "./throttled.ts";
-import type { DeadLetters, NewWork, WorkKind, WorkQueue } from "./work.ts";
+import type { DeadLetters, KindFigures, NewWork, WorkKind, WorkQueue } from "./work.ts";
+import { WorkCounts } from "./work-counts.ts";
 
 export interface WorkQueueDeps {
   readonly store: Store<MainTables>;
@@ -56,7 +55,7 @@ class StoredWorkQueue implements WorkQueue {
   readonly #lookout: Lookout;
   readonly #running: RunningWork;
   readonly #sweeper: Sweeper;
-  readonly #counts: LaneCounts;
+  readonly #counts: WorkCounts;
   readonly #hint: ReturnType<typeof throttled>;
   #hints: Disposable | undefined;
   #closing: Promise<void> | undefined;
@@ -68,7 +67,7 @@ class StoredWorkQueue implements WorkQueue {
     const safetyPollMs = deps.safetyPollMs ?? 1_000;
     this.#leaseMs = leaseMs;
     this.#places = new Places(deps.placesMax);
-    this.#counts = new LaneCounts(clock, (kind, lane) => countLane(store, kind, lane));
+    this.#counts = new WorkCounts(store, clock);
     this.#hint = throttled(clock, hintGapMs, () => store.hint(channel));
     this.#running = new RunningWork({
       ...{ store, clock, random, logger, leaseMs },
@@ -174,14 +173,21 @@ class StoredWorkQueue implements WorkQueue {
   }
 
   count(kind: string, lane: string): Promise<number> {
-    return this.#counts.count(kind, lane);
+    return this.#counts.lane(kind, lane);
+  }
+
+  figures(): Promise<readonly KindFigures[]> {
+    const kinds = this.#dispatcher.kinds.map(({ name }) => name);
+    return Promise.all(
+      kinds.map(async (kind) => ({ ...(await this.#counts.kind(kind)), running: this.#running.countOf(kind) })),
+    );
   }
 
   async drain(deadlineMs: number): Promise<void> {
     await Promise.all([this.#lookout.stop(), this.#dispatcher.stop()]);
     this.#hints?.[Symbol.dispose]();
     await this.#sweeper.stop();
-    if (deadlineMs > 0) await Promise.race([this.#running.ended(), aborted(this.#deps.clock.timeout(deadlineMs))]);
+    if (deadlineMs > 0) await this.#running.drain(deadlineMs);
     await this.#running.abandon(new DOMException("The node stops", "AbortError"));
   }
 
@@ -211,10 +217,6 @@ class StoredWorkQueue implements WorkQueue {
     this.added([{ ...revived, dueAtMs: this.#deps.clock.nowMs() }]);
     return true;
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
 function firstAttempt(item: NewWork, token: string, acceptedAtMs: number): LeasedWork {

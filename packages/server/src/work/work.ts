@@ -22,9 +22,24 @@ export interface WorkQueue extends AsyncDisposable {
   /** How many items wait or run in a lane: counted now and then, on large lanes less often, and kept up with what this
    *  node does between, so other nodes' changes show late. Cheap enough to ask before each addition. */
   count(kind: string, lane: string): Promise<number>;
-  /** Takes no more, lets what runs finish for `deadlineMs`, then aborts it and lets its leases go for others. */
+  /** Of each registered kind, for those who look on. Counts that may be large are as old as those of `count`. */
+  figures(): Promise<readonly KindFigures[]>;
+  /** Takes no more, lets what runs finish for `deadlineMs`, then aborts it and lets its leases go for others. Waits only
+   *  a moment for a store that refuses the outcomes of what has run: that runs again. */
   drain(deadlineMs: number): Promise<void>;
   readonly deadLetters: DeadLetters;
+}
+
+/** How a kind of work stands. All but `running` is of all nodes that share the store. */
+export interface KindFigures {
+  readonly kind: string;
+  /** Items that nobody runs, due or not. */
+  readonly waiting: number;
+  /** How long the item that is due longest has been claimable; 0 when nothing is due. */
+  readonly oldestDueMs: number;
+  /** On this node. */
+  readonly running: number;
+  readonly deadLetters: number;
 }
 
 export interface NewWork {

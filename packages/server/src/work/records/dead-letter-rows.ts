@@ -27,6 +27,15 @@ export async function listDeadLetters(
   return (await query.execute()).map(deadLetter);
 }
 
+export async function countDeadLetters(store: Store<MainTables>, kind: string): Promise<number> {
+  const { count } = await store.db
+    .selectFrom("dead_letters")
+    .select((eb) => eb.fn.countAll<number>().as("count"))
+    .where("kind", "=", kind)
+    .executeTakeFirstOrThrow();
+  return count;
+}
+
 export async function getDeadLetter(store: Store<MainTables>, id: string): Promise<DeadLetter | undefined> {
   const row = await store.db.selectFrom("dead_letters").selectAll().where("id", "=", id).executeTakeFirst();
   return row === undefined ? undefined : deadLetter(row);

@@ -98,3 +98,32 @@ export async function countLane(store: Store<MainTables>, kind: string, lane: st
     .executeTakeFirstOrThrow();
   return row.count;
 }
+
+/** How many items of a kind wait or run. */
+export async function countKind(store: Store<MainTables>, kind: string): Promise<number> {
+  const row = await store.db
+    .selectFrom("work")
+    .select((eb) => eb.fn.countAll<number>().as("count"))
+    .where("kind", "=", kind)
+    .executeTakeFirstOrThrow();
+  return row.count;
+}
+
+/** How many items of a kind are leased, not counting what nodes left that are gone: at most what nodes have places for. */
+export async function countLeased(store: Store<MainTables>, kind: string): Promise<number> {
+  const row = await store.db
+    .selectFrom("work")
+    .select((eb) => eb.fn.countAll<number>().as("count"))
+    .where("lease_token", "is not", null)
+    .where("claimable_at_ms", ">", store.now())
+    // Not the plain column: with that a store may walk through the whole kind instead of the few leased rows.
+    .where(sql<string>`(kind || '')`, "=", kind)
+    .executeTakeFirstOrThrow();
+  return row.count;
+}
+
+/** For how long the item of a kind that is due longest has been claimable; 0 when nothing is due. */
+export async function oldestDueMs(store: Store<MainTables>, kind: string): Promise<number> {
+  const [first] = await readClaimable(store, { kind, rowsMax: 1, afterNow: false });
+  return Math.max(0, -(first?.inMs ?? 0));
+}

@@ -24,6 +24,21 @@ export async function countNodes(store: Store<MainTables>, ageMsMax: number): Pr
   return Number(count);
 }
 
+/** Those of these nodes that were seen within `ageMsMax`. */
+export async function seenAmong(
+  store: Store<MainTables>,
+  ids: readonly string[],
+  ageMsMax: number,
+): Promise<ReadonlySet<string>> {
+  const rows = await store.db
+    .selectFrom("nodes")
+    .select("id")
+    .where("id", "in", [...ids])
+    .where((where) => where("seen_at_ms", ">", where(store.now(), "-", ageMsMax)))
+    .execute();
+  return new Set(rows.map(({ id }) => id));
+}
+
 /** Removes a node that stops, and those that were not seen within `ageMsMax`. */
 export async function removeNodes(store: Store<MainTables>, id: string, ageMsMax: number): Promise<void> {
   await store.apply([
