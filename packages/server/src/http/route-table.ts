@@ -24,6 +24,12 @@ const everyMethod: ReadonlySet<string> = new Set(anyMethods);
 export class RouteTable<T> {
   readonly #root = newLevel<T>();
   readonly #dialects = new Map<string, Dialect>();
+  readonly #dialect: Dialect;
+
+  /** `dialect`: of paths that nobody owns and whose first segment nobody does; Fn's, whose server they would meet. */
+  constructor(dialect: Dialect = "fn") {
+    this.#dialect = dialect;
+  }
 
   add(route: AnyRoute, value: T): void {
     const segments = route.path.slice(1).split("/");
@@ -67,10 +73,10 @@ export class RouteTable<T> {
     }
   }
 
-  /** The dialect in which a path that nobody owns is refused: that of its first segment, else Fn's, whose server it would meet. */
+  /** The dialect in which a path that nobody owns is refused: that of its first segment, else the table's. */
   dialectOf(path: string): Dialect {
     const end = path.indexOf("/", 1);
-    return this.#dialects.get(end === -1 ? path.slice(1) : path.slice(1, end)) ?? "fn";
+    return this.#dialects.get(end === -1 ? path.slice(1) : path.slice(1, end)) ?? this.#dialect;
   }
 }
 

@@ -1,7 +1,7 @@
 // Hot path: ARCHITECTURE, hot-path rules.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { Problem } from "@chaya/contract";
+import { type Dialect, Problem } from "@chaya/contract";
 import type { Clock } from "../../kernel/clock.ts";
 import type { FrontLimits } from "../limits.ts";
 import type { HostKind } from "./hosts.ts";
@@ -10,8 +10,9 @@ import { endWithProblem } from "./raw-answer.ts";
 
 /**
  * A connection. idle → (request) busy → idle …; busy or idle → ending (last answer written) → gone.
- * Idle ones are Node's to close (keep-alive and header time-outs); busy ones are swept for bodies and answers that
- * stand still; ending ones linger a moment so that the client can read the answer, then they are destroyed.
+ * Idle ones are Node's to close when their keep-alive time is over, and are swept for heads that do not come whole: Node
+ * watches heads on servers that listen only. Busy ones are swept for bodies and answers that stand still; ending ones
+ * linger a moment so that the client can read the answer, then they are destroyed.
  */
 export class Connection {
   readonly socket: Socket;
@@ -23,9 +24,11 @@ export class Connection {
   /** The last Host that was judged, and the judgement: clients repeat it with every request. */
   host: string | undefined;
   hostKind: HostKind = "unknown";
-  /** Whether the peer may use the control API; asked once. */
-  mayControl: Promise<boolean> | undefined;
+  /** Whether the peer runs as the user of this process; asked once, where a route wants to know. */
+  isOwnUser: Promise<boolean> | undefined;
   endingAtMs: number | undefined;
+  /** How much had been received when the next head was first waited for; undefined during an exchange. */
+  headFrom: number | undefined = 0;
   /** What came after the newest request could not be read: that request is answered, then the connection ends. */
   isBroken = false;
   /** Counters at the last sign of life, and when that was. */
@@ -55,10 +58,13 @@ export class Connections {
   readonly #bySocket = new Map<Socket, Connection>();
   readonly #clock: Clock;
   readonly #limits: FrontLimits;
+  readonly #dialect: Dialect;
 
-  constructor(clock: Clock, limits: FrontLimits) {
+  /** `dialect`: of refusals that no route owns. */
+  constructor(clock: Clock, limits: FrontLimits, dialect: Dialect) {
     this.#clock = clock;
     this.#limits = limits;
+    this.#dialect = dialect;
   }
 
   add(socket: Socket): void {
@@ -83,9 +89,10 @@ export class Connections {
     const { socket } = connection;
     if (connection.endingAtMs !== undefined) return;
     connection.endingAtMs = this.#clock.nowMs();
-    const isSilent = problem === undefined || connection.response?.headersSent === true || !socket.writable;
-    if (isSilent) socket.destroy();
-    else endWithProblem(socket, problem, this.#clock.nowMs());
+    // Only the answer that is owed now matters: one before it is done.
+    const hasBegun = connection.isBusy && connection.response?.headersSent === true;
+    if (problem === undefined || hasBegun || !socket.writable) socket.destroy();
+    else endWithProblem(socket, problem, { nowMs: this.#clock.nowMs(), dialect: this.#dialect });
   }
 
   sweep(): void {
@@ -94,6 +101,7 @@ export class Connections {
       if (connection.endingAtMs !== undefined) {
         if (nowMs - connection.endingAtMs >= this.#limits.lingerMs) connection.socket.destroy();
       } else if (connection.isBusy) this.#watch(connection, nowMs);
+      else this.#watchHead(connection, nowMs);
     }
   }
 
@@ -105,7 +113,21 @@ export class Connections {
   begin(connection: Connection, request: IncomingMessage, response: ServerResponse): void {
     connection.request = request;
     connection.response = response;
+    connection.headFrom = undefined;
     connection.aliveAtMs = this.#clock.nowMs();
+  }
+
+  /** The first head is due from the beginning, another one from its first byte. */
+  #watchHead(connection: Connection, nowMs: number): void {
+    const received = connection.socket.bytesRead;
+    const isBetween = connection.request !== undefined && received === connection.headFrom;
+    if (connection.headFrom === undefined || isBetween) {
+      connection.headFrom = received;
+      connection.aliveAtMs = nowMs;
+      return;
+    }
+    const timeoutMs = this.#limits.headersTimeoutMs;
+    if (nowMs - connection.aliveAtMs >= timeoutMs) this.end(connection, new Problem("request-stalled", { timeoutMs }));
   }
 
   #watch(connection: Connection, nowMs: number): void {

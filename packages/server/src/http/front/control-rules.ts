@@ -1,22 +1,18 @@
-import type { IncomingHttpHeaders } from "node:http";
 import { Problem } from "@chaya/contract";
 import { assert } from "../../kernel/assert.ts";
 import type { Connection } from "./connections.ts";
-import { checkOrigin, type HostKind, type HostRules, isLoopback } from "./hosts.ts";
+import type { Asked } from "./front-rules.ts";
+import { checkOrigin, type HostRules, isLoopback } from "./hosts.ts";
 import type { PeerUid } from "./peer-uid.ts";
 
-export interface ControlRules {
-  readonly hosts: HostRules;
+export interface UserRules {
   readonly peerUid: PeerUid;
   /** The uid of this process; undefined where there are none. */
   readonly ownUid: number | undefined;
 }
 
-interface Asked {
-  readonly headers: IncomingHttpHeaders;
-  readonly host: HostKind;
-  /** The peer's address after trusted proxies. */
-  readonly peer: string;
+export interface ControlRules extends UserRules {
+  readonly hosts: HostRules;
 }
 
 /**
@@ -31,11 +27,12 @@ export async function checkControl(rules: ControlRules, connection: Connection, 
   // Credentials are judged in every mode, and this one knows none.
   if (headers.authorization !== undefined) throw new Problem("credentials-invalid");
   if (!isLoopback(peer)) throw new Problem("peer-refused");
-  connection.mayControl ??= isOwnUser(rules, connection);
-  if (!(await connection.mayControl)) throw new Problem("peer-refused");
+  connection.isOwnUser ??= isOwnUser(rules, connection);
+  if (!(await connection.isOwnUser)) throw new Problem("peer-refused");
 }
 
-async function isOwnUser({ peerUid, ownUid }: ControlRules, { socket }: Connection): Promise<boolean> {
+/** Whether the peer is a process of this machine that runs as the user of this one. */
+export async function isOwnUser({ peerUid, ownUid }: UserRules, { socket }: Connection): Promise<boolean> {
   const { remoteAddress, remotePort, localAddress, localPort } = socket;
   // A connection that is gone by now has no ends; nobody is left to be answered.
   if (remoteAddress === undefined || remotePort === undefined) return false;

@@ -9,16 +9,16 @@ import { discardBody, type FailedRoute, failExchange } from "../fail-exchange.ts
 import type { FrontLimits } from "../limits.ts";
 import { type Owned, ownerOf, type PathOwner, RouteTable } from "../route-table.ts";
 import type { Connection } from "./connections.ts";
-import { type ControlRules, checkControl } from "./control-rules.ts";
 import { type Framing, readFraming } from "./framing.ts";
-import { type HostKind, hostKind } from "./hosts.ts";
+import type { FrontRules } from "./front-rules.ts";
+import type { HostKind } from "./hosts.ts";
 import type { PeerOf } from "./peers.ts";
 
 export interface DoorsDeps {
   readonly logger: Logger;
   readonly newId: NewId;
   readonly limits: FrontLimits;
-  readonly rules: ControlRules;
+  readonly rules: FrontRules;
   readonly peerOf: PeerOf;
   readonly isDraining: () => boolean;
 }
@@ -32,13 +32,18 @@ export interface Arrival {
   readonly expectsContinue: boolean;
 }
 
-/** Who answers is decided here, once: Host, then path, then method, then the rules of the route's door. */
+/** Who answers is decided here, once: Host, then path, then method, then whether it may enter. */
 export class Doors {
   readonly #deps: DoorsDeps;
-  readonly #table = new RouteTable<ServeExchange>();
+  readonly #table: RouteTable<ServeExchange>;
+  /** A request that cannot be read may be meant for any door: its answer carries Fn's members and ours. */
+  readonly #unreadable: FailedRoute;
 
   constructor(deps: DoorsDeps, served: readonly ServedRoute[]) {
+    const { dialect } = deps.rules;
     this.#deps = deps;
+    this.#table = new RouteTable(dialect);
+    this.#unreadable = { ...noRoute, dialect, door: "data" };
     for (const { route, serve } of served) this.#table.add(route, serve);
   }
 
@@ -50,7 +55,7 @@ export class Doors {
     } catch (error) {
       // Where the next request would begin is in doubt: this is the last answer on the connection.
       arrival.response.setHeader("Connection", "close");
-      this.#refuse(arrival, unreadable, error);
+      this.#refuse(arrival, this.#unreadable, error);
       return;
     }
     const { target } = framing;
@@ -73,7 +78,7 @@ export class Doors {
     if (connection.host !== host) {
       // HTTP/1.0 knows no Host; without a name there is nothing to rebind.
       const isNameless = host === "" && request.httpVersion === "1.0";
-      connection.hostKind = isNameless ? "address" : hostKind(host, this.#deps.rules.hosts);
+      connection.hostKind = isNameless ? "address" : this.#deps.rules.hostKind(host);
       connection.host = host;
     }
     if (connection.hostKind === "unknown") throw new Problem("host-unknown", { host });
@@ -86,7 +91,7 @@ export class Doors {
     const owner = this.#table.find(path);
     if (owner === undefined) {
       if (this.#redirects(arrival, path)) return undefined;
-      throw new Problem("path-not-found", { method, path });
+      throw this.#deps.rules.pathNotFound(method, path);
     }
     const owned = ownerOf(owner, method);
     if (owned === undefined) {
@@ -125,11 +130,12 @@ export class Doors {
     const peer = peerOf(request, connection.address);
     const { path, query } = came;
     const exchange = new ArrivedExchange({ request, response, path, query, peer, newId });
-    if (route.door !== "control") {
+    const admitted = rules.admit(route, connection, { headers: request.headers, host: came.host, peer });
+    if (admitted === undefined) {
       this.#serve(arrival, owned, exchange);
       return;
     }
-    checkControl(rules, connection, { headers: request.headers, host: came.host, peer }).then(
+    admitted.then(
       () => this.#serve(arrival, owned, exchange),
       (error) => this.#refuse(arrival, route, error),
     );
@@ -159,9 +165,7 @@ export class Doors {
 const drainRetryMs = 5_000;
 
 /** Where a request is refused that got as far as no route. */
-const noRoute: FailedRoute = { dialect: "fn", door: "control", path: "(none)" };
-/** A request that cannot be read may be meant for any door: its answer carries Fn's members and ours. */
-const unreadable: FailedRoute = { ...noRoute, door: "data" };
+const noRoute = { door: "control", path: "(none)" } as const;
 
 function allowed(owner: PathOwner<ServeExchange>): string {
   return owner.any === undefined ? [...owner.byMethod.keys()].join(", ") : anyMethods.join(", ");

@@ -10,27 +10,27 @@ import type { ServedRoute } from "../exchange.ts";
 import { type FrontLimits, frontLimits } from "../limits.ts";
 import { Connections } from "./connections.ts";
 import { Doors } from "./doors.ts";
-import type { HostRules } from "./hosts.ts";
+import type { FrontRules } from "./front-rules.ts";
 import { type ParserError, parserProblem } from "./parser-problem.ts";
-import { type PeerUid, readPeerUid } from "./peer-uid.ts";
 import { createPeerOf } from "./peers.ts";
 
 export interface FrontDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly newId: NewId;
-  readonly hosts: HostRules;
+  readonly rules: FrontRules;
   /** Addresses and CIDR ranges whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
-  /** Every route of the server with what answers it: public, control and data doors alike. */
+  /** Every route with what answers it, whatever its door. */
   readonly served: readonly ServedRoute[];
-  /** For tests; the kernel's tables otherwise. */
-  readonly peerUid?: PeerUid;
   /** For tests: limits that differ from the contract's. */
   readonly limits?: Partial<FrontLimits>;
 }
 
-/** The listener: connections, limits, strict framing; then the doors. Owns its sockets; routes own what they answer. */
+/**
+ * Connections, limits, strict framing; then the doors. Its connections come from `listen` or are given to `accept`. Owns
+ * its sockets; routes own what they answer.
+ */
 export class Front implements AsyncDisposable {
   readonly #server: Server;
   readonly #connections: Connections;
@@ -38,22 +38,22 @@ export class Front implements AsyncDisposable {
   readonly #limits: FrontLimits;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  #sweeping: Timer | undefined;
+  readonly #sweeping: Timer;
   #isDraining = false;
   #droppedCount = 0;
   #closed: Promise<void> | undefined;
 
   constructor(deps: FrontDeps) {
-    const { clock, logger, newId, hosts, peerUid = readPeerUid } = deps;
+    const { clock, logger, newId, rules } = deps;
     this.#clock = clock;
     this.#logger = logger;
     this.#limits = { ...frontLimits, ...deps.limits };
-    this.#connections = new Connections(clock, this.#limits);
-    const rules = { hosts, peerUid, ownUid: process.getuid?.() };
+    this.#connections = new Connections(clock, this.#limits, rules.dialect);
     const peerOf = createPeerOf(deps.trustedProxies);
     const isDraining = () => this.#isDraining;
     this.#doors = new Doors({ logger, newId, limits: this.#limits, rules, peerOf, isDraining }, deps.served);
     this.#server = this.#createServer();
+    this.#sweeping = clock.every(this.#limits.sweepMs, () => this.#sweep());
   }
 
   /** Rejects with Node's error when the address is taken or not ours. */
@@ -66,8 +66,13 @@ export class Front implements AsyncDisposable {
         resolve();
       });
     });
-    this.#sweeping = this.#clock.every(this.#limits.sweepMs, () => this.#sweep());
     return addressOf(server.address());
+  }
+
+  /** Serves a connection that something else accepted. Whoever gives it counts it: `connectionsMax` is for listeners. */
+  accept(socket: Socket): void {
+    socket.setNoDelay(true);
+    this.#server.emit("connection", socket);
   }
 
   /**
@@ -92,7 +97,7 @@ export class Front implements AsyncDisposable {
   /** Stops listening and destroys what is still connected. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#closed ??= new Promise((resolve) => {
-      this.#sweeping?.cancel();
+      this.#sweeping.cancel();
       // Not listening (any more) is reported as an error; there is nothing to wait for then.
       this.#server.close(() => resolve());
       this.#connections.destroyAll();
@@ -108,11 +113,10 @@ export class Front implements AsyncDisposable {
       insecureHTTPParser: false,
       // Node counts the request line in; what is within both is measured exactly afterwards.
       maxHeaderSize: limits.requestLineBytesMax + limits.headerBytesMax + 1024,
-      headersTimeout: limits.headersTimeoutMs,
-      // Whole requests may take as long as they move: the sweep watches that.
+      // The sweep watches both, on connections that were given as well as on those that were listened for.
+      headersTimeout: 0,
       requestTimeout: 0,
       keepAliveTimeout: limits.keepAliveMs,
-      connectionsCheckingInterval: limits.sweepMs,
     });
     server.maxHeadersCount = limits.headersCountMax + 1;
     server.maxConnections = limits.connectionsMax;

@@ -24,8 +24,6 @@ export function parserProblem(error: ParserError, limits: FrontLimits): Problem 
         : headerTooLarge(limits);
     case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
       return malformed("its chunk extensions are too long");
-    case "ERR_HTTP_REQUEST_TIMEOUT":
-      return new Problem("request-stalled", { timeoutMs: limits.headersTimeoutMs });
     default:
       return malformed(error.reason === undefined ? "it cannot be read" : lowerFirst(error.reason));
   }

@@ -2,12 +2,12 @@ import { chmodSync, closeSync, createReadStream, mkdirSync, openSync, symlinkSyn
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { ArchiveRefused, type Refusal } from "./archive-refused.ts";
 import type { ArchiveLimits, ArchiveNode, ArchiveTree } from "./archive-tree.ts";
 import { readArchive } from "./read-archive.ts";
 
-/** What `unpackArchive` hands to its thread. */
+/** What `ArchiveThreads` sends to a thread; it answers with one reply, then takes the next. */
 export interface ArchiveTask {
   readonly source: string | ReadableStream<Uint8Array>;
   /** An empty directory; undefined: only look. */
@@ -76,5 +76,5 @@ function finish(directory: string, tree: ArchiveTree): void {
   chmodSync(directory, 0o555);
 }
 
-const task: ArchiveTask = workerData;
-parentPort?.postMessage(await perform(task));
+// A task that fails in an unforeseen way ends the thread, and its error reaches whoever asked.
+parentPort?.on("message", async (task: ArchiveTask) => parentPort?.postMessage(await perform(task)));

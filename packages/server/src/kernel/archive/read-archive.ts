@@ -29,14 +29,15 @@ export async function readArchive(reading: ArchiveReading): Promise<{ tree: Arch
   const gunzip = createGunzip();
   const unpacked = measureUnpacked(reading.limits, packed.state);
   const entries = extract();
+  const source = ownErrorsOf(reading.source);
   const [flow, walk] = await Promise.allSettled([
-    pipeline(reading.source, packed.stream, gunzip, unpacked.stream, entries),
+    pipeline(source.bytes, packed.stream, gunzip, unpacked.stream, entries),
     walkEntries(entries, tree, reading.onNode),
   ]);
   const refusal = [flow, walk].map(reasonOf).find((reason) => reason instanceof ArchiveRefused);
   if (refusal !== undefined) throw refusal;
   // A walk that stopped early breaks the flow, so its reason comes first.
-  for (const part of [walk, flow]) if (part.status === "rejected") throw asRefusal(part.reason, reading.source);
+  for (const part of [walk, flow]) if (part.status === "rejected") throw asRefusal(part.reason, source.error());
   if (!endsWithMark(unpacked.state.tail)) throw refuse("it is truncated: the mark at its end is missing");
   if (gunzip.bytesWritten !== packed.state.bytes) throw refuse("there are bytes after its end");
   const sha256 = packed.state.hash.digest("hex");
@@ -112,9 +113,23 @@ function reasonOf(part: PromiseSettledResult<void>): unknown {
 }
 
 /** Errors of gunzip and of the tar reader are the archive's; those of the source and of writing are not. */
-function asRefusal(reason: unknown, source: Readable): unknown {
-  if (!(reason instanceof Error) || reason === source.errored) return reason;
+function asRefusal(reason: unknown, sourceError: unknown): unknown {
+  if (!(reason instanceof Error) || reason === sourceError) return reason;
   const code = "code" in reason ? String(reason.code) : undefined;
   if (code === undefined || code.startsWith("Z_")) return refuse(`it is corrupt or truncated (${reason.message})`);
   return reason;
+}
+
+/** Tells what the source itself failed with. The stream would not: it is destroyed with the errors of those who read it. */
+function ownErrorsOf(source: Readable) {
+  let error: unknown;
+  async function* bytes(): AsyncIterable<Uint8Array> {
+    try {
+      yield* source;
+    } catch (own) {
+      error = own;
+      throw own;
+    }
+  }
+  return { bytes, error: () => error };
 }

@@ -5,15 +5,18 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { gunzipSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type BundleEntry, packBundle } from "../../testing/pack-bundle.ts";
-import { ArchiveRefused, inspectArchive, removeTree, unpackArchive } from "./index.ts";
+import { systemClock } from "../clock.ts";
+import { ArchiveRefused, ArchiveThreads, inspectArchive, removeTree, unpackArchive } from "./index.ts";
 
 const mebi = 1024 * 1024;
 const limits = { entriesMax: 50, bytesMax: 64 * mebi, pathBytesMax: 200, ratioMax: 100 };
 const never = new AbortController().signal;
 type Entries = Parameters<typeof packBundle>[0];
 
+const threads = new ArchiveThreads(systemClock());
+afterAll(() => threads[Symbol.asyncDispose]());
 let base: string;
 beforeEach(async () => {
   base = await mkdtemp(join(tmpdir(), "archive-"));
@@ -22,7 +25,7 @@ afterEach(() => removeTree(base));
 
 async function unpack(bytes: Uint8Array, options: Partial<Parameters<typeof unpackArchive>[0]> = {}) {
   const directory = join(base, "out");
-  await unpackArchive({ source: Readable.from([bytes]), directory, limits, ...options }, never);
+  await unpackArchive({ source: Readable.from([bytes]), directory, limits, threads, ...options }, never);
   return directory;
 }
 
@@ -33,7 +36,7 @@ async function refusal(bytes: Uint8Array, options: Partial<Parameters<typeof unp
       () => expect.fail("the archive was taken"),
       (error: unknown) => error,
     ),
-    inspectArchive({ source: Readable.from([bytes]), limits, ...options }, never).then(
+    inspectArchive({ source: Readable.from([bytes]), limits, threads, ...options }, never).then(
       () => expect.fail("the inspection passed"),
       (error: unknown) => error,
     ),
@@ -68,7 +71,7 @@ describe("unpacking", () => {
   it("takes a path as well as a stream, and the SHA-256 that is announced", async () => {
     const { bytes, digest } = await packBundle({ "func.js": "code" });
     await writeFile(join(base, "in.tgz"), bytes);
-    const summary = await inspectArchive({ source: join(base, "in.tgz"), limits, sha256: digest }, never);
+    const summary = await inspectArchive({ source: join(base, "in.tgz"), limits, threads, sha256: digest }, never);
     expect(summary).toEqual({ entries: 1, bytes: 512 + 512 + 1024 });
   });
 
@@ -90,7 +93,7 @@ describe("unpacking", () => {
   it("passes the error of the source on and leaves nothing", async () => {
     const failure = new Error("the disk is gone");
     const source = new Readable({ read: () => source.destroy(failure) });
-    await expect(unpackArchive({ source, directory: join(base, "out"), limits }, never)).rejects.toBe(failure);
+    await expect(unpackArchive({ source, directory: join(base, "out"), threads, limits }, never)).rejects.toBe(failure);
     expect(await readdir(base)).toEqual([]);
   });
 
@@ -98,7 +101,7 @@ describe("unpacking", () => {
     const source = new Readable({ read: () => {} });
     source.push((await packBundle({ "func.js": "x".repeat(100_000) })).bytes.subarray(0, 200));
     const controller = new AbortController();
-    const unpacking = unpackArchive({ source, directory: join(base, "out"), limits }, controller.signal);
+    const unpacking = unpackArchive({ source, directory: join(base, "out"), threads, limits }, controller.signal);
     controller.abort(new Error("not needed any more"));
     await expect(unpacking).rejects.toThrow("not needed any more");
     expect(source.destroyed).toBe(true);
@@ -295,7 +298,7 @@ describe("an archive is refused when it has", () => {
         const damaged = cuts ? bytes.subarray(0, at) : Buffer.from(bytes);
         if (!cuts) damaged[at] = (damaged[at] ?? 0) ^ 0x20;
         await expect(
-          inspectArchive({ source: Readable.from([damaged]), limits, sha256: digest }, never),
+          inspectArchive({ source: Readable.from([damaged]), limits, threads, sha256: digest }, never),
         ).rejects.toBeInstanceOf(ArchiveRefused);
       }),
       { numRuns: 25 },

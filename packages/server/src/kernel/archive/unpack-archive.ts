@@ -1,15 +1,17 @@
 import { mkdtemp, rename } from "node:fs/promises";
-import { dirname, extname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
-import { Worker } from "node:worker_threads";
 import { ArchiveRefused } from "./archive-refused.ts";
+import type { ArchiveThreads } from "./archive-threads.ts";
 import type { ArchiveLimits } from "./archive-tree.ts";
-import type { ArchiveReply, ArchiveSummary, ArchiveTask } from "./archive-worker.ts";
+import type { ArchiveSummary } from "./archive-worker.ts";
 import { removeTree } from "./remove-tree.ts";
 
 export interface ArchiveSource {
   /** Path of a gzipped tar, or its bytes; a stream is consumed or destroyed. */
   readonly source: string | Readable;
+  /** Which read it. */
+  readonly threads: ArchiveThreads;
   readonly limits: ArchiveLimits;
   /** Hexadecimal; other bytes are refused as damaged. */
   readonly sha256?: string;
@@ -20,7 +22,7 @@ export const unpackingPrefix = ".unpacking-";
 
 /**
  * Unpacks a gzipped tar to `directory`, which must not exist: it appears whole and read-only, or not at all.
- * Runs in a thread of its own. Only plain files, folders and symbolic links that stay inside are taken; set-uid, owner
+ * Runs in another thread. Only plain files, folders and symbolic links that stay inside are taken; set-uid, owner
  * and times are not. Throws ArchiveRefused for an archive that is not acceptable, and the source's own error.
  * An abort ends the thread and leaves nothing behind.
  */
@@ -53,14 +55,8 @@ async function readInThread(
   signal.throwIfAborted();
   const { limits, sha256 } = from;
   const source = typeof from.source === "string" ? from.source : Readable.toWeb(from.source);
-  const task: ArchiveTask = { source, directory, limits, sha256 };
-  const worker = new Worker(new URL(`./archive-worker${extname(import.meta.url)}`, import.meta.url), {
-    workerData: task,
-    transferList: typeof source === "string" ? [] : [source],
-    env: {},
-  });
   try {
-    const reply = await replyOf(worker, signal);
+    const reply = await from.threads.run({ directory, limits, sha256 }, source, signal);
     if (reply.kind === "refused") throw new ArchiveRefused(reply.refusal);
     return reply.summary;
   } catch (error) {
@@ -68,21 +64,6 @@ async function readInThread(
     if (from.source instanceof Readable && from.source.errored !== null && !signal.aborted) throw from.source.errored;
     throw error;
   } finally {
-    await worker.terminate();
     if (from.source instanceof Readable) from.source.destroy();
   }
-}
-
-function replyOf(worker: Worker, signal: AbortSignal): Promise<ArchiveReply> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    const settle = (action: () => void) => {
-      signal.removeEventListener("abort", onAbort);
-      action();
-    };
-    worker.once("message", (reply: ArchiveReply) => settle(() => resolve(reply)));
-    worker.once("error", (error) => settle(() => reject(error)));
-    worker.once("exit", (code) => settle(() => reject(new Error(`the unpacking thread ended early (code ${code})`))));
-  });
 }
