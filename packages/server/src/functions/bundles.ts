@@ -5,7 +5,7 @@ import { BundleQuery, type BundleView } from "@chaya/contract/chaya";
 import type { Payload, PayloadDriver } from "../drivers/payload/driver.ts";
 import { sendAnswer } from "../http/answer.ts";
 import type { ServeExchange } from "../http/exchange.ts";
-import { type ArchiveLimits, ArchiveRefused, inspectArchive } from "../kernel/archive/index.ts";
+import { type ArchiveLimits, ArchiveRefused, type ArchiveThreads, inspectArchive } from "../kernel/archive/index.ts";
 import { Semaphore } from "../kernel/semaphore.ts";
 import { isFunctionName, isNameTooLong, isPlainName } from "./names.ts";
 import { type Bundle, insertBundle, readBundle, renewBundle } from "./records/bundles.ts";
@@ -13,6 +13,10 @@ import type { RecordDeps } from "./records/commit.ts";
 
 export interface BundleDeps extends RecordDeps {
   readonly payloads: PayloadDriver;
+}
+
+interface UploadDeps extends BundleDeps {
+  readonly threads: ArchiveThreads;
 }
 
 /** Uploads that are checked at the same time: each takes a thread. */
@@ -28,7 +32,7 @@ const bundleLimits: ArchiveLimits = {
 };
 
 /** Stores a code bundle: POST /chaya/v1/bundles?app=&fn= with a gzipped tar as body. */
-export function createBundles(deps: BundleDeps): ServeExchange {
+export function createBundles(deps: UploadDeps): ServeExchange {
   const checks = new Semaphore(checksMax);
   return async ({ request, response, query }) => {
     const names = parseNames(query);
@@ -96,10 +100,11 @@ async function receive(deps: BundleDeps, request: IncomingMessage, signal: Abort
 }
 
 /** Reads the archive as a runtime will; what it has against it is the uploader's to know. */
-async function check(deps: BundleDeps, payload: Payload, signal: AbortSignal): Promise<void> {
+async function check(deps: UploadDeps, payload: Payload, signal: AbortSignal): Promise<void> {
   const source = await deps.payloads.read(payload.id);
   try {
-    await inspectArchive({ source, limits: bundleLimits, sha256: payload.sha256 }, signal);
+    const { threads } = deps;
+    await inspectArchive({ source, threads, limits: bundleLimits, sha256: payload.sha256 }, signal);
   } catch (error) {
     if (!(error instanceof ArchiveRefused)) throw error;
     const { refusal } = error;

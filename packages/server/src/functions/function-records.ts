@@ -2,6 +2,7 @@ import type { AnyRoute } from "@chaya/contract";
 import { chayaRoutes } from "@chaya/contract/chaya";
 import type { ControlRoute } from "../http/control-route.ts";
 import type { ServeExchange } from "../http/exchange.ts";
+import { ArchiveThreads } from "../kernel/archive/index.ts";
 import type { ResolveFunctions } from "../seams.ts";
 import type { DeadLetters } from "../work/work.ts";
 import { BundleCollector, type CollectorDeps } from "./bundle-collector.ts";
@@ -32,6 +33,7 @@ export interface FunctionRecords extends AsyncDisposable {
 export async function createFunctionRecords(deps: FunctionRecordsDeps): Promise<FunctionRecords> {
   const directory = await createDirectory(deps);
   const collector = new BundleCollector(deps);
+  const threads = new ArchiveThreads(deps.clock);
   return {
     routes: [
       ...applicationRoutes(deps),
@@ -40,12 +42,13 @@ export async function createFunctionRecords(deps: FunctionRecordsDeps): Promise<
       ...imageRoutes(deps),
       ...deadLetterRoutes({ ...deps, directory }),
     ],
-    streams: [{ route: chayaRoutes.createBundle, serve: createBundles(deps) }],
+    streams: [{ route: chayaRoutes.createBundle, serve: createBundles({ ...deps, threads }) }],
     directory,
     resolve: directory.resolve,
     openBundle: (digest) => openBundle(deps, digest),
     [Symbol.asyncDispose]: async () => {
       directory[Symbol.dispose]();
+      await threads[Symbol.asyncDispose]();
       await collector[Symbol.asyncDispose]();
     },
   };

@@ -170,6 +170,34 @@ const failures: readonly Failure[] = [
   },
 ];
 
+/** A start that prints two lines and fails. */
+const failingAloud: Script["start"] = async ({ onLine }) => {
+  for (const text of ["func.js:1", "const = 1"]) onLine({ stream: "stderr", bytes: Buffer.from(text), isCut: false });
+  return { kind: "failed", how: "exit code 1" };
+};
+
+describe("what a failed start printed", () => {
+  const detailOf = (body: string): string => JSON.parse(body).detail;
+
+  it("is told to its callers, also while further starts are held back, in the record and in one log line", async () => {
+    const { rig, fn } = await open({ start: failingAloud });
+    const sentence = "The function could not be started: exit code 1. It printed:\nfunc.js:1\nconst = 1";
+    for (const _ of [1, 2, 3]) expect(detailOf((await rig.invoke(fn)).body)).toBe(sentence);
+    expect(detailOf((await rig.invoke(fn)).body)).toMatch(/3 times in a row .* It printed:\nfunc\.js:1\nconst = 1$/);
+    const record = await rig.observed((call) => call.finishedAtMs !== undefined);
+    expect(record.problem?.sentence).toBe(sentence);
+    const [line] = rig.lines.filter(({ stream }) => stream === "platform");
+    expect(Buffer.from(line?.bytes ?? "").toString()).toBe(`${sentence}\n${record.problem?.hint}`);
+  });
+
+  it("is nobody's business where callers are not on this machine, and secrets are nobody's ever", async () => {
+    const far = await open({ start: failingAloud, deps: { tellsStartOutput: () => false } });
+    expect(detailOf((await far.rig.invoke(far.fn)).body)).toBe("The function could not be started: exit code 1.");
+    const near = await open({ start: failingAloud, deps: { redact: () => Buffer.from("[secret]") } });
+    expect(detailOf((await near.rig.invoke(near.fn)).body)).toMatch(/It printed:\n\[secret\]\n\[secret\]$/);
+  });
+});
+
 describe.each(failures)("a function that $name", (failure) => {
   const { start, answer = () => {} } = failure;
 

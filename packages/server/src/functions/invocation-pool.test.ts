@@ -258,6 +258,23 @@ describe("a call that waits", () => {
   });
 });
 
+describe("the network of an instance", () => {
+  it.each([
+    ["none", "none", true],
+    ["none", "none", false],
+    ["outbound", "outbound", true],
+    ["outbound", "outbound", false],
+    // Cut off by default only where that is possible.
+    [undefined, "none", true],
+    [undefined, "outbound", false],
+  ] as const)("set to %s is %s where the runtime isolates it: %s", async (network, expected, isolatesNetwork) => {
+    const rig = await open();
+    rig.runtime.abilities = { ...rig.runtime.abilities, isolatesNetwork };
+    await rig.invoke(rig.addFunction("worker", { settings: network === undefined ? {} : { network } }));
+    expect(rig.runtime.specs).toMatchObject([{ network: expected }]);
+  });
+});
+
 describe("a change of the function", () => {
   it("leaves calls in flight on their image and gives new ones the new", async () => {
     const gate = new Gate();
@@ -358,6 +375,21 @@ describe("a change of the function", () => {
     await rig.clock.advance(2_100);
     expect((await inFlight).status).toBe(504);
     expect(rig.runtime.instances.size).toBe(0);
+  });
+});
+
+describe("a new image", () => {
+  it("is prepared before anybody calls it, and what is wrong with it is told to those who do", async () => {
+    const prepared: string[] = [];
+    const rig = await open();
+    rig.runtime.prepare = async (image) => {
+      prepared.push(image);
+      return image === "missing" ? await Promise.reject(new Error("no disk")) : { kind: "ready" };
+    };
+    const fn = rig.addFunction("worker", { image: "first" });
+    for (const image of ["missing", "second"]) rig.directory.changeFunction(fn.id, { image });
+    expect(prepared).toEqual(["first", "missing", "second"]);
+    expect((await rig.invoke(fn)).status).toBe(200);
   });
 });
 

@@ -17,6 +17,7 @@ import type {
   ObserveLine,
   ReadGauges,
   ReadSecrets,
+  RedactSecrets,
 } from "../seams.ts";
 import type { WorkQueue } from "../work/work.ts";
 import { CallChains } from "./call/call-chain.ts";
@@ -27,6 +28,8 @@ import type { CorsSettings } from "./cors.ts";
 import { startDeadlineSweep } from "./deadlines.ts";
 import { DetachedCalls } from "./detached.ts";
 import { admitDetached, callWork, createCallWork } from "./detached-work.ts";
+import { FunctionDoor } from "./door/function-door.ts";
+import { instanceRoute } from "./door/instance-route.ts";
 import { createInvokeDoor } from "./invoke.ts";
 import type { Directory } from "./model.ts";
 import type { NodeLimits } from "./pool/node-capacity.ts";
@@ -46,6 +49,9 @@ export interface InvocationDeps {
   /** Not started yet: the kind of work that detached calls are is registered here. */
   readonly work: WorkQueue;
   readonly readSecrets: ReadSecrets;
+  readonly redact: RedactSecrets;
+  /** Whether callers may read what a failed start printed. */
+  readonly tellsStartOutput: () => boolean;
   readonly observeCall: ObserveCall;
   readonly observeLine: ObserveLine;
   readonly captureInput: CaptureInput;
@@ -55,6 +61,8 @@ export interface InvocationDeps {
   /** Signs the call context; the same on every node and after a restart. 32 bytes. */
   readonly chainKey: Uint8Array;
   readonly cors: CorsSettings;
+  /** The name of this region, as in OCIDs. */
+  readonly region: string;
 }
 
 /** The core: requests become calls, calls run on instances. Disposing ends what is left, calls included. */
@@ -74,7 +82,8 @@ export function createInvocation(deps: InvocationDeps): Invocation {
   const onCapacity = (functionId: string) => deps.work.capacityChanged(callWork, functionId);
   const turnEnd = new TurnEnd();
   const chains = new CallChains(deps.chainKey);
-  const pools = new Pools({ ...deps, onCapacity, turnEnd });
+  const door = lifetime.own(new FunctionDoor(deps, [instanceRoute(deps.region)]));
+  const pools = new Pools({ ...deps, onCapacity, turnEnd, door });
   lifetime.onClose(() => pools.close());
   const report = new CallReport(deps);
   const calls = new Calls({ ...deps, pools, report, chains, turnEnd });

@@ -2,12 +2,7 @@
 import { hash, timingSafeEqual } from "node:crypto";
 import { headerValue } from "./request-headers.ts";
 
-/**
- * The platform's own call context: `Chaya-Chain: DEPTH.CALL.SIGNATURE`. A function that passes it on with the calls it
- * makes lets the platform count how deep they go and what caused them. Only the signature makes it believed.
- */
-export const chainHeader = "Chaya-Chain";
-
+/** Where a call stands among the calls that led to it. */
 export interface CallChain {
   /** How many calls stand above this one. */
   readonly depth: number;
@@ -18,7 +13,11 @@ export interface CallChain {
 const outermost: CallChain = { depth: 0, parentCallId: undefined };
 const context = /^([0-9]{1,4})\.([0-9A-Z]{26})\.([0-9A-Za-z_-]{43})$/;
 
-/** Signs and reads call contexts with one key; the same on every node and after a restart. */
+/**
+ * Signs and reads the platform's own call context, `Chaya-Chain: DEPTH.CALL.SIGNATURE`. A function that passes it on
+ * with the calls it makes lets the platform count how deep they go and what caused them. Only the signature, by a key
+ * that is the same on every node and after a restart, makes it believed.
+ */
 export class CallChains {
   readonly #keyText: string;
 

@@ -127,10 +127,15 @@ export class CallReport {
       functionName: facts.function.name,
       callId: facts.id,
       stream: "platform",
-      bytes: Buffer.from(`${problem.sentence} ${problem.hint}`),
+      bytes: Buffer.from(problemLine(problem)),
       isCut: false,
     });
   }
+}
+
+/** A sentence that quotes lines of output ends with them: what follows begins a line of its own. */
+function problemLine({ sentence, hint }: CallProblem): string {
+  return `${sentence}${sentence.includes("\n") ? "\n" : " "}${hint}`;
 }
 
 export function describe(problem: Problem): {

@@ -26,6 +26,13 @@ describe("starts that fail in a row", () => {
     expect(startRefusal(failTimes(4), 1_000)).toBeUndefined();
   });
 
+  it("go on telling what the last one printed", () => {
+    const printing = new Problem("instance-start-failed", { how: "exit code 1", output: "SyntaxError" });
+    expect(startRefusal(failTimes(3, printing), 0)?.message).toMatch(/\(exit code 1\).*\. It printed:\nSyntaxError$/);
+    const silent = new Problem("instance-start-timed-out", { startTimeoutMs: 5_000, output: "waiting …" });
+    expect(startRefusal(failTimes(3, silent), 0)?.message).toMatch(/in time\).*\. It printed:\nwaiting …$/);
+  });
+
   it("keep the words of what was not the function's doing", () => {
     const missing = new Problem("image-unavailable", { image: "a:1", reason: "not here" });
     const full = new Problem("storage-full", { freeBytes: 0 });

@@ -34,12 +34,17 @@ export function startRefusal(failures: StartFailures | undefined, nowMs: number)
   if (problem.code !== "instance-start-failed" && problem.code !== "instance-start-timed-out") return problem;
   return new Problem(
     "function-crash-looping",
-    { failures: failures.count, how: howItFailed(problem), retryMs },
+    { failures: failures.count, how: howItFailed(problem), retryMs, output: outputOf(problem) },
     { cause: problem, retryAfterMs: retryMs },
   );
 }
 
 function howItFailed(problem: Problem): string {
   const how = problem.fields.how;
-  return typeof how === "string" ? how : problem.message.replace(/\.$/, "");
+  return typeof how === "string" ? how : "it did not listen in time";
+}
+
+function outputOf(problem: Problem): string | undefined {
+  const { output } = problem.fields;
+  return typeof output === "string" ? output : undefined;
 }

@@ -271,7 +271,7 @@ export class FunctionPool implements StartSeeker {
   }
 
   async #giveUp(outcome: StartOutcome, place: InstancePlace): Promise<void> {
-    if (outcome.kind === "started") await outcome.instance.instance.destroy();
+    if (outcome.kind === "started") await outcome.instance.destroy();
     if (outcome.kind === "failed") this.#startFailed(outcome.problem);
     this.#deps.capacity.leave(place);
   }
@@ -315,8 +315,7 @@ export class FunctionPool implements StartSeeker {
     instance.isGone = true;
     this.instances.delete(instance);
     this.#unlist(instance);
-    instance.disconnect();
-    const gone = instance.instance.destroy();
+    const gone = instance.destroy();
     this.#keepUntilDone(gone);
     for (const call of [...instance.calls]) {
       if (instance.end === undefined) call.instanceLost(this.#whyLost());

@@ -4,9 +4,12 @@ import type { Clock } from "../../kernel/clock.ts";
 import type { NewId } from "../../kernel/ids.ts";
 import type { Logger } from "../../kernel/logger.ts";
 import type { TurnEnd } from "../../kernel/turn-end.ts";
-import type { ObserveLine, ReadSecrets } from "../../seams.ts";
+import type { ObservedLine, ObserveLine, ReadSecrets, RedactSecrets } from "../../seams.ts";
+import type { FunctionDoor } from "../door/function-door.ts";
+import type { InstanceDoor } from "../door/instance-door.ts";
 import type { Application, FunctionRecord } from "../model.ts";
 import { PooledInstance } from "./pooled-instance.ts";
+import { StartOutput } from "./start-output.ts";
 
 /** What instances of a pool are started for. */
 export interface PoolSubject {
@@ -26,8 +29,12 @@ export interface InstanceStarterDeps {
   readonly ids: NewId;
   readonly logger: Logger;
   readonly runtime: RuntimeDriver;
+  readonly door: FunctionDoor;
   readonly readSecrets: ReadSecrets;
   readonly observeLine: ObserveLine;
+  readonly redact: RedactSecrets;
+  /** Whether callers may read what a failed start printed: they are its author, on this machine. */
+  readonly tellsStartOutput: () => boolean;
   readonly turnEnd: TurnEnd;
 }
 
@@ -47,9 +54,8 @@ export class InstanceStarter {
       const { application, function: fn } = subject;
       const secrets = await this.#deps.readSecrets(application.id, fn.id);
       if (signal.aborted) return { kind: "aborted" };
-      const output = new InstanceOutput(this.#deps, subject);
-      const spec = { ...specOf(subject, secrets), instanceId, onLine: output.onLine };
-      return this.#outcome(await this.#deps.runtime.start(spec, signal), { subject, output });
+      const network = fn.settings.network ?? (this.#deps.runtime.abilities.isolatesNetwork ? "none" : "outbound");
+      return await this.#run(subject, { ...specOf(subject, secrets), instanceId, network }, signal);
     } catch (error) {
       if (signal.aborted) return { kind: "aborted" };
       if (isProblem(error)) return { kind: "failed", problem: error };
@@ -62,16 +68,51 @@ export class InstanceStarter {
     }
   }
 
+  /** The instance's door is open from the beginning, and revoked with the start unless it succeeds. */
+  async #run(
+    subject: PoolSubject,
+    spec: Omit<InstanceSpec, "onLine" | "onDoorConnection">,
+    signal: AbortSignal,
+  ): Promise<StartOutcome> {
+    const { clock, runtime } = this.#deps;
+    const output = new InstanceOutput(this.#deps, subject);
+    const door = this.#deps.door.open({
+      caller: {
+        ...{ id: spec.instanceId, application: subject.application, function: subject.function },
+        startedAtMs: clock.nowMs(),
+        get callId() {
+          return output.instance?.callId;
+        },
+      },
+      isPrivate: runtime.abilities.isolatesNetwork === true,
+      onExcess: () => output.say(tooManyConnections),
+    });
+    const revoke = () => door.revoke();
+    signal.addEventListener("abort", revoke, { once: true });
+    let outcome: StartOutcome | undefined;
+    try {
+      const callbacks = { onLine: output.onLine, onDoorConnection: door.accept };
+      const result = await runtime.start({ ...spec, ...callbacks }, signal);
+      outcome = this.#outcome(result, { subject, output, door });
+      return outcome;
+    } finally {
+      signal.removeEventListener("abort", revoke);
+      if (outcome?.kind !== "started") revoke();
+    }
+  }
+
   #outcome(
     result: StartResult,
-    started: { readonly subject: PoolSubject; readonly output: InstanceOutput },
+    started: { readonly subject: PoolSubject; readonly output: InstanceOutput; readonly door: InstanceDoor },
   ): StartOutcome {
     const { key, function: fn } = started.subject;
+    const output = started.output.ofStart();
     switch (result.kind) {
       case "started": {
         const instance = new PooledInstance(result.instance, {
           key,
           turnEnd: this.#deps.turnEnd,
+          door: started.door,
           nowMs: this.#deps.clock.monotonicMs(),
           place: { applicationId: fn.applicationId, memoryMiB: fn.memoryMiB },
         });
@@ -82,10 +123,10 @@ export class InstanceStarter {
       case "image-damaged":
         return { kind: "failed", problem: new Problem(result.kind, { image: fn.image, reason: result.reason }) };
       case "failed":
-        return { kind: "failed", problem: new Problem("instance-start-failed", { how: result.how }) };
+        return { kind: "failed", problem: new Problem("instance-start-failed", { how: result.how, output }) };
       case "timed-out": {
         const startTimeoutMs = limits.instanceStartTimeoutMs;
-        return { kind: "failed", problem: new Problem("instance-start-timed-out", { startTimeoutMs }) };
+        return { kind: "failed", problem: new Problem("instance-start-timed-out", { startTimeoutMs, output }) };
       }
       case "aborted":
         return result;
@@ -98,33 +139,53 @@ export class InstanceStarter {
 /** Attributes what an instance prints to the call it is busy with, when that is exactly one. */
 class InstanceOutput {
   instance: PooledInstance | undefined;
-  readonly #deps: Pick<InstanceStarterDeps, "clock" | "observeLine">;
+  readonly #deps: InstanceStarterDeps;
   readonly #subject: PoolSubject;
+  #start: StartOutput | undefined;
 
-  constructor(deps: Pick<InstanceStarterDeps, "clock" | "observeLine">, subject: PoolSubject) {
+  constructor(deps: InstanceStarterDeps, subject: PoolSubject) {
     this.#deps = deps;
     this.#subject = subject;
+    this.#start = deps.tellsStartOutput() ? new StartOutput() : undefined;
+  }
+
+  /** What it printed last until now, which is the end of its start; undefined: nothing, or nothing to tell. */
+  ofStart(): string | undefined {
+    const text = this.#start?.text((bytes) => this.#deps.redact(this.#subject.application.id, bytes));
+    this.#start = undefined;
+    return text;
   }
 
   readonly onLine = (line: OutputLine): void => {
+    this.#start?.add(line.bytes);
+    this.#observe(line);
+  };
+
+  /** A line of the platform about the instance. */
+  say(text: string): void {
+    this.#observe({ stream: "platform", bytes: Buffer.from(text), isCut: false });
+  }
+
+  #observe(line: Pick<ObservedLine, "stream" | "bytes" | "isCut">): void {
     const { application, function: fn } = this.#subject;
-    const calls = this.instance?.calls;
     this.#deps.observeLine({
       atMs: this.#deps.clock.nowMs(),
       applicationId: application.id,
       applicationName: application.name,
       functionId: fn.id,
       functionName: fn.name,
-      callId: calls?.length === 1 ? calls[0]?.id : undefined,
+      callId: this.instance?.callId,
       ...line,
     });
-  };
+  }
 }
+
+const tooManyConnections = `connections to OCI_LOCAL_ENDPOINT beyond ${limits.doorConnectionsPerInstanceMax} at once are closed: reuse them`;
 
 function specOf(
   { application, function: fn }: PoolSubject,
   secrets: Readonly<Record<string, string>>,
-): Omit<InstanceSpec, "instanceId" | "onLine"> {
+): Omit<InstanceSpec, "instanceId" | "network" | "onLine" | "onDoorConnection"> {
   return {
     image: fn.image,
     functionId: fn.id,
@@ -134,6 +195,5 @@ function specOf(
     memoryMiB: fn.memoryMiB,
     environment: { ...application.config, ...fn.config, ...secrets },
     startTimeoutMs: limits.instanceStartTimeoutMs,
-    network: fn.settings.network ?? "outbound",
   };
 }

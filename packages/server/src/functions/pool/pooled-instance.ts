@@ -5,6 +5,7 @@ import type { Instance, InstanceEnd } from "../../drivers/runtime/driver.ts";
 import type { QueueEntry } from "../../kernel/linked-queue.ts";
 import type { TurnEnd } from "../../kernel/turn-end.ts";
 import { InstanceConnection } from "../call/instance-connection.ts";
+import type { InstanceDoor } from "../door/instance-door.ts";
 
 /** A call as its pool and the sweep see it: it waits for an instance, then runs on one. */
 export interface PoolCall {
@@ -60,6 +61,7 @@ export class PooledInstance {
   /** It sent bytes that nobody asked for. */
   onMisbehaved: (instance: PooledInstance) => void = () => {};
   readonly #turnEnd: TurnEnd;
+  readonly #door: InstanceDoor;
   readonly #connections: InstanceConnection[] = [];
 
   constructor(
@@ -69,13 +71,20 @@ export class PooledInstance {
       readonly nowMs: number;
       readonly place: InstancePlace;
       readonly turnEnd: TurnEnd;
+      readonly door: InstanceDoor;
     },
   ) {
     this.instance = instance;
     this.key = options.key;
     this.place = options.place;
     this.#turnEnd = options.turnEnd;
+    this.#door = options.door;
     this.idleSinceMs = options.nowMs;
+  }
+
+  /** The id of the call it is busy with, when that is exactly one. */
+  get callId(): string | undefined {
+    return this.calls.length === 1 ? this.calls[0]?.id : undefined;
   }
 
   /** A connection for one call: the newest idle one that is fresh, or a new one. */
@@ -102,10 +111,12 @@ export class PooledInstance {
     return this.instance.flushOutput();
   }
 
-  /** Ends its idle connections; the instance itself is the pool's to destroy. */
-  disconnect(): void {
+  /** Ends its idle connections and its door at once; resolves when all of it is gone. */
+  destroy(): Promise<void> {
     for (const connection of this.#connections) connection.destroy();
     this.#connections.length = 0;
+    this.#door.revoke();
+    return this.instance.destroy();
   }
 
   readonly #connectionLost = (lost: InstanceConnection): void => {

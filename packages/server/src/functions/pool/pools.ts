@@ -26,6 +26,8 @@ export class Pools {
   readonly #retired = new Set<FunctionPool>();
   /** Counts the changes of each application's secrets: part of the configuration that instances start with. */
   readonly #secretVersions = new Map<string, number>();
+  readonly #closing = new AbortController();
+  readonly #preparations = new Set<Promise<void>>();
   readonly #watch: Disposable;
 
   constructor(deps: PoolsDeps) {
@@ -85,13 +87,16 @@ export class Pools {
   /** Ends every instance with what runs on it. Resolves when nothing is left. */
   async close(): Promise<void> {
     this.#watch[Symbol.dispose]();
+    this.#closing.abort(new Error("the pools are closing"));
     await Promise.all([...this.all()].map((pool) => pool.close()));
+    await Promise.all(this.#preparations);
   }
 
   #follow(change: DirectoryChange): void {
     switch (change.kind) {
       case "function":
         this.#refresh(change.id);
+        this.#prepare(change.id);
         break;
       case "secret":
         this.#secretVersions.set(change.id, (this.#secretVersions.get(change.id) ?? 0) + 1);
@@ -121,6 +126,17 @@ export class Pools {
     else this.#keepUp(fn);
   }
 
+  /** So that the first call need not wait for it. What is wrong with the image is told to those who call. */
+  #prepare(functionId: string): void {
+    const image = this.#deps.directory.function(functionId)?.image;
+    if (image === undefined || !this.#deps.runtime.canRun(image)) return;
+    const preparation = this.#deps.runtime
+      .prepare(image, this.#closing.signal)
+      .then(nothing, nothing)
+      .finally(() => this.#preparations.delete(preparation));
+    this.#preparations.add(preparation);
+  }
+
   #retire(functionId: string, pool: FunctionPool): void {
     this.#pools.delete(functionId);
     this.#retired.add(pool);
@@ -147,3 +163,5 @@ export class Pools {
     for (const pool of this.#pools.values()) yield* pool.evictable();
   }
 }
+
+function nothing(): void {}
