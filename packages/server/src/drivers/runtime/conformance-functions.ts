@@ -34,6 +34,11 @@ const commands = {
     process.stderr.write(stderr);
     return "printed";
   },
+  knock: (text) => {
+    const door = require("node:net").connect(new URL(process.env.OCI_LOCAL_ENDPOINT).port, "127.0.0.1");
+    door.write(text);
+    return new Promise((resolve, reject) => door.on("error", reject).on("data", (answer) => resolve(answer.toString())));
+  },
   exit: (code) => process.exit(code),
   signal: (name) => process.kill(process.pid, name),
   // Buffers lie outside of the heap, so no heap limit is in the way.

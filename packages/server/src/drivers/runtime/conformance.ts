@@ -1,5 +1,7 @@
+import { readFileSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { createRequire } from "node:module";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -69,8 +71,9 @@ export function runtimeConformance(name: string, { make, isRunning }: RuntimeUnd
         memoryMiB: 128,
         environment: {},
         startTimeoutMs: 10_000,
-        network: "outbound",
+        network: runtime.abilities.isolatesNetwork === true ? "none" : "outbound",
         onLine: (line) => lines.push(line),
+        onDoorConnection: (connection) => connection.destroy(),
         ...changes,
       };
     }
@@ -98,8 +101,14 @@ export function runtimeConformance(name: string, { make, isRunning }: RuntimeUnd
       });
 
       it("runs npm's stock FDK", async () => {
-        const fdkPath = createRequire(import.meta.url).resolve("@fnproject/fdk");
-        const { image } = await store({ "func.js": stockFunction(fdkPath), "func.yaml": "entrypoint: node func.js\n" });
+        const fdk = createRequire(import.meta.url).resolve("@fnproject/fdk");
+        const manifest = readFileSync(join(fdk, "../package.json"), "utf8");
+        const { image } = await store({
+          "func.js": stockFunction("@fnproject/fdk"),
+          "func.yaml": "entrypoint: node func.js\n",
+          "node_modules/@fnproject/fdk/fn-fdk.js": readFileSync(fdk, "utf8"),
+          "node_modules/@fnproject/fdk/package.json": manifest,
+        });
         const instance = instanceOf(await runtime.start(specOf(image), never));
         expect(await callInstance(instance, { name: "Chaya" }, { "Fn-Call-Id": "01CALL" })).toEqual({
           greeting: "Hello Chaya",
@@ -243,7 +252,7 @@ export function runtimeConformance(name: string, { make, isRunning }: RuntimeUnd
       it("has exactly its own environment, with the contract's variables above its configuration", async () => {
         const instance = await startObedient({ environment: { COLOUR: "blue", FN_TYPE: "mine", PATH: "/mine" } });
         const { value } = await callInstance(instance, { report: null });
-        const { HOME, HOSTNAME, TMPDIR, FN_LISTENER, ...rest } = value.environment;
+        const { HOME, HOSTNAME, TMPDIR, FN_LISTENER, OCI_LOCAL_ENDPOINT, ...rest } = value.environment;
         expect(rest).toEqual({
           PATH: "/mine",
           COLOUR: "blue",
@@ -256,16 +265,17 @@ export function runtimeConformance(name: string, { make, isRunning }: RuntimeUnd
           FN_APP_NAME: "demo",
         });
         expect([HOME, HOSTNAME, TMPDIR].every((text) => text !== "")).toBe(true);
+        expect(OCI_LOCAL_ENDPOINT).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
         expect(FN_LISTENER).toMatch(/^unix:\/.*\/lsnr\.sock$/);
         expect(Buffer.byteLength(FN_LISTENER.slice(5))).toBeLessThanOrEqual(107);
       });
 
       it("has an empty temporary directory of its own and its code as working directory", async () => {
         const [first, second] = await Promise.all([startObedient(), startObedient()]);
-        const reports = await Promise.all([first, second].map((instance) => callInstance(instance, { report: null })));
+        // The second looks after the first has written.
+        const reports = [await callInstance(first, { report: null }), await callInstance(second, { report: null })];
         expect(reports.map(({ value }) => value.temporary)).toEqual([[], []]);
         expect(reports.map(({ value }) => value.isTemporaryWritable)).toEqual([true, true]);
-        expect(new Set(reports.map(({ value }) => value.environment.TMPDIR)).size).toBe(2);
         expect(new Set(reports.map(({ value }) => value.directory)).size).toBe(1);
       });
 
@@ -285,6 +295,33 @@ export function runtimeConformance(name: string, { make, isRunning }: RuntimeUnd
         const others = [...descriptors].filter(([descriptor]) => descriptor > 3).map(([, target]) => target);
         expect(others.filter((target) => target !== "/dev/null")).toEqual([]);
         expect([1, 2, 3].every((descriptor) => descriptors.has(descriptor))).toBe(true);
+      });
+    });
+
+    describe("the door", () => {
+      it("leads to the platform, each to its own, and is closed with its instance", async () => {
+        const doors = ["first", "second"].map((name) => {
+          const connections: Socket[] = [];
+          const onDoorConnection = (connection: Socket) => {
+            connections.push(connection);
+            connection.on("data", (bytes) => connection.write(`${name} heard ${bytes}`));
+          };
+          return { connections, onDoorConnection };
+        });
+        const [first, second] = await Promise.all(
+          doors.map(({ onDoorConnection }) => startObedient({ onDoorConnection })),
+        );
+        if (first === undefined || second === undefined) expect.fail("two were started");
+        expect(await callInstance(first, { knock: "a" })).toMatchObject({ value: "first heard a" });
+        expect(await callInstance(second, { knock: "b" })).toMatchObject({ value: "second heard b" });
+        await first.destroy();
+        expect(await callInstance(second, { knock: "c" })).toMatchObject({ value: "second heard c" });
+        await expect(callInstance(second, { exit: 0 })).rejects.toThrow();
+        await second.destroy();
+        expect(doors.map(({ connections }) => connections.map(({ destroyed }) => destroyed))).toEqual([
+          [true],
+          [true, true],
+        ]);
       });
     });
 

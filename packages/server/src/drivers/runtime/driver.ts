@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { Duplex, Readable } from "node:stream";
 
 /**
@@ -10,6 +11,8 @@ import type { Duplex, Readable } from "node:stream";
 export interface RuntimeDriver extends AsyncDisposable {
   readonly name: string;
   readonly abilities: RuntimeAbilities;
+  /** Sentences: what stands between instances and the machine, and what does not and why. */
+  readonly isolationNotes?: readonly string[];
   /** Whether this runtime can start such an image; others answer `image-unavailable`. */
   canRun(image: string): boolean;
   /**
@@ -33,6 +36,8 @@ export interface RuntimeAbilities {
   readonly limitsMemory: boolean;
   /** Ends everything the instance spawned, sessions of its own included. */
   readonly endsEscapees: boolean;
+  /** Each instance has a network of its own, without anything but its door unless it asks for more; absent: it shares ours. */
+  readonly isolatesNetwork?: boolean;
 }
 
 export interface InstanceSpec {
@@ -48,12 +53,18 @@ export interface InstanceSpec {
   readonly startTimeoutMs: number;
   /** The value of FN_TYPE is always `sync`; annotations a runtime understands. */
   readonly network: "none" | "outbound";
+  /**
+   * A connection that something inside the instance made to its door, an address that the runtime puts into its
+   * environment as OCI_LOCAL_ENDPOINT (`http://127.0.0.1:PORT`). Whoever gets it owns it; all end with the instance.
+   */
+  readonly onDoorConnection: (connection: Socket) => void;
   /** A line of output, without its end. `isCut` marks a line that was longer than the limit. */
   readonly onLine: (line: OutputLine) => void;
 }
 
 export interface OutputLine {
-  readonly stream: "stdout" | "stderr";
+  /** platform: the runtime's own word about the instance. */
+  readonly stream: "stdout" | "stderr" | "platform";
   readonly bytes: Uint8Array;
   readonly isCut: boolean;
 }

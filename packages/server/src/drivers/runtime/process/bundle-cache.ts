@@ -1,12 +1,25 @@
-import { existsSync, mkdtempSync, renameSync } from "node:fs";
-import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
+import { existsSync, mkdtempSync, renameSync, statSync } from "node:fs";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isProblem, limits } from "@chaya/contract";
-import { ArchiveRefused, removeTree, unpackArchive, unpackingPrefix } from "../../../kernel/archive/index.ts";
+import {
+  ArchiveRefused,
+  ArchiveThreads,
+  removeTree,
+  unpackArchive,
+  unpackingPrefix,
+} from "../../../kernel/archive/index.ts";
+import type { Clock } from "../../../kernel/clock.ts";
 import type { Logger } from "../../../kernel/logger.ts";
 import { Semaphore } from "../../../kernel/semaphore.ts";
 import type { OpenBundle, PrepareResult } from "../driver.ts";
 import { readBootId } from "./process-table.ts";
+
+export interface BundleCacheDeps {
+  readonly openBundle: OpenBundle;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
 
 interface Unpacking {
   readonly result: Promise<PrepareResult>;
@@ -31,6 +44,7 @@ export class BundleCache implements AsyncDisposable {
   readonly #home: string;
   readonly #openBundle: OpenBundle;
   readonly #logger: Logger;
+  readonly #threads: ArchiveThreads;
   readonly #unpackings = new Map<string, Unpacking>();
   readonly #uses = new Map<string, number>();
   readonly #forgotten = new Set<string>();
@@ -38,17 +52,15 @@ export class BundleCache implements AsyncDisposable {
   /** What goes on though nobody waits for it. */
   readonly #background = new Set<Promise<void>>();
 
-  private constructor(home: string, deps: { readonly openBundle: OpenBundle; readonly logger: Logger }) {
+  private constructor(home: string, deps: BundleCacheDeps) {
     this.#home = home;
     this.#openBundle = deps.openBundle;
     this.#logger = deps.logger;
+    this.#threads = new ArchiveThreads(deps.clock);
   }
 
   /** Opens the cache and begins to remove what earlier boots and crashes left. */
-  static async open(
-    directory: string,
-    deps: { readonly openBundle: OpenBundle; readonly logger: Logger },
-  ): Promise<BundleCache> {
+  static async open(directory: string, deps: BundleCacheDeps): Promise<BundleCache> {
     const bootId = readBootId();
     const home = join(directory, `boot-${bootId ?? "unknown"}`);
     if (bootId === undefined) await removeTree(home);
@@ -70,7 +82,7 @@ export class BundleCache implements AsyncDisposable {
   async prepare(digest: string, signal: AbortSignal): Promise<PrepareResult> {
     signal.throwIfAborted();
     this.#forgotten.delete(digest);
-    if (await isDirectory(this.directoryOf(digest))) return { kind: "ready" };
+    if (isDirectory(this.directoryOf(digest))) return { kind: "ready" };
     const unpacking = this.#unpackings.get(digest) ?? this.#begin(digest);
     unpacking.waiters++;
     try {
@@ -118,6 +130,7 @@ export class BundleCache implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const [digest, unpacking] of this.#unpackings) this.#abandon(digest, unpacking);
     await Promise.all(this.#background);
+    await this.#threads[Symbol.asyncDispose]();
   }
 
   #begin(digest: string): Unpacking {
@@ -126,6 +139,8 @@ export class BundleCache implements AsyncDisposable {
       .run(() => this.#unpack(digest, controller.signal), controller.signal)
       .finally(() => {
         if (this.#unpackings.get(digest) === unpacking) this.#unpackings.delete(digest);
+        // What was forgotten meanwhile may have been prepared for nobody.
+        if (this.#forgotten.has(digest)) this.forget(digest);
       });
     const unpacking: Unpacking = { result, controller, waiters: 0 };
     this.#unpackings.set(digest, unpacking);
@@ -143,19 +158,20 @@ export class BundleCache implements AsyncDisposable {
 
   async #unpack(digest: string, signal: AbortSignal): Promise<PrepareResult> {
     const directory = this.directoryOf(digest);
-    if (await isDirectory(directory)) return { kind: "ready" };
+    if (isDirectory(directory)) return { kind: "ready" };
     try {
       const source = await this.#openBundle(digest);
       if (source === undefined)
         return { kind: "image-unavailable", reason: `no code bundle with the digest ${digest} is stored here` };
-      await unpackArchive({ source, directory, limits: archiveLimits, sha256: digest }, signal);
+      const threads = this.#threads;
+      await unpackArchive({ source, directory, threads, limits: archiveLimits, sha256: digest }, signal);
       return { kind: "ready" };
     } catch (error) {
       if (error instanceof ArchiveRefused) return { kind: "image-damaged", reason: error.message };
       if (isProblem(error, "payload-damaged") || isProblem(error, "payload-not-found"))
         return { kind: "image-damaged", reason: error.message };
       // An unpacking that was abandoned in its last moment was faster.
-      if (!signal.aborted && (await isDirectory(directory))) return { kind: "ready" };
+      if (!signal.aborted && isDirectory(directory)) return { kind: "ready" };
       throw error;
     }
   }
@@ -178,9 +194,9 @@ export class BundleCache implements AsyncDisposable {
 
 function nothing(): void {}
 
-async function isDirectory(path: string): Promise<boolean> {
-  const found = await stat(path).catch(() => undefined);
-  return found?.isDirectory() === true;
+/** Synchronously: every start asks. */
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 function raceAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -12,9 +12,10 @@ import { removeTree } from "../../../kernel/archive/index.ts";
 import { systemClock } from "../../../kernel/clock.ts";
 import { silentLogger } from "../../../kernel/logger.ts";
 import { packBundle } from "../../../testing/pack-bundle.ts";
-import { runtimeConformance } from "../conformance.ts";
+import { type RuntimeUnderTest, runtimeConformance } from "../conformance.ts";
 import { callInstance, obedient } from "../conformance-functions.ts";
 import type { InstanceSpec } from "../driver.ts";
+import { languageConformance } from "../language-conformance.ts";
 import { createProcessRuntime, type ProcessRuntimeOptions } from "./create-process-runtime.ts";
 import { readBootId, readProcess } from "./process-table.ts";
 
@@ -28,13 +29,19 @@ function optionsIn(directory: string): Omit<ProcessRuntimeOptions, "openBundle">
     clock: systemClock(),
     logger: silentLogger(),
     nodePath: process.execPath,
+    poolSizes: { processesMax: 0, idle: 0, active: 0 },
   };
 }
 
-runtimeConformance("process", {
-  make: ({ directory, openBundle, clock }) => createProcessRuntime({ ...optionsIn(directory), openBundle, clock }),
+const underTest: RuntimeUnderTest = {
+  make: ({ directory, openBundle, clock }) => {
+    const poolSizes = { processesMax: 3, idle: 1, active: 2 };
+    return createProcessRuntime({ ...optionsIn(directory), openBundle, clock, poolSizes });
+  },
   isRunning,
-});
+};
+runtimeConformance("process", underTest);
+languageConformance("process", underTest);
 
 describe("the process runtime", () => {
   let directory: string;
@@ -60,6 +67,7 @@ describe("the process runtime", () => {
     startTimeoutMs: 10_000,
     network: "outbound",
     onLine: () => {},
+    onDoorConnection: (connection) => connection.destroy(),
     ...changes,
   });
 
@@ -161,7 +169,7 @@ describe("the process runtime", () => {
   });
 
   it.each([
-    ["a value with U+0000", { environment: { TOKEN: "hunter2\0" } }, /hold U\+0000$/],
+    ["a value with U+0000", { environment: { TOKEN: "hunter2\0" } }, /holds U\+0000$/],
     [
       "a value that is too large for the system",
       { environment: { A: "x".repeat(3_000_000) } },

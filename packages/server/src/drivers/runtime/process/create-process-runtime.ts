@@ -1,10 +1,9 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { hostname, tmpdir } from "node:os";
+import { availableParallelism, hostname, tmpdir, totalmem } from "node:os";
 import { promisify } from "node:util";
-import { digestOfImage, Problem } from "@chaya/contract";
-import { assert } from "../../../kernel/assert.ts";
+import { digestOfImage, limits, Problem } from "@chaya/contract";
 import type { Clock } from "../../../kernel/clock.ts";
 import { Lifetime } from "../../../kernel/lifetime.ts";
 import type { Logger } from "../../../kernel/logger.ts";
@@ -19,10 +18,18 @@ import type {
 import { BundleCache } from "./bundle-cache.ts";
 import { DescriptorGuard } from "./descriptor-guard.ts";
 import { endLeftovers } from "./end-leftovers.ts";
+import { findProgram, HostPrograms } from "./host-programs.ts";
 import { type InstanceDirectory, removeInstanceDirectory } from "./instance-directory.ts";
+import { heapMiBOf } from "./launch-plan.ts";
 import { Lifeline } from "./lifeline.ts";
+import { OneATurn } from "./one-a-turn.ts";
+import { defaultPoolSizes, type PoolSizes, waitingProcessMiB } from "./pool-targets.ts";
+import { PreStartedPool } from "./pre-started-pool.ts";
+import { type PreStartDeps, PreStartedProcess } from "./pre-started-process.ts";
 import type { ProcessInstance } from "./process-instance.ts";
 import { ProcessWatch } from "./process-watch.ts";
+import { NoSandbox } from "./sandbox/no-sandbox.ts";
+import type { Sandbox } from "./sandbox/sandbox.ts";
 import { type StartDeps, startInstance } from "./start-instance.ts";
 
 export interface ProcessRuntimeOptions {
@@ -35,37 +42,50 @@ export interface ProcessRuntimeOptions {
   readonly logger: Logger;
   /** The Node that runs functions. */
   readonly nodePath: string;
+  /** What stands between instances and the machine; disposed with the runtime; nothing when absent. */
+  readonly sandbox?: Sandbox;
+  /** How many processes wait for a function; by default as many as a sixteenth of the machine's memory allows. */
+  readonly poolSizes?: PoolSizes;
   /** Where sockets go when `directory` has too long a path for them; the system's temporary directory when absent. */
   readonly shortDirectory?: string;
 }
 
 /** How often memory is measured: an instance may be beyond its limit for so long. */
 const memorySweepMs = 250;
+const memoryShareOfPool = 1 / 16;
 const mebi = 1024 * 1024;
 const setpriv = "/usr/bin/setpriv";
 
 /** Runs each instance as a process of this machine. First ends what instances of an earlier server left running. */
 export async function createProcessRuntime(options: ProcessRuntimeOptions): Promise<RuntimeDriver> {
-  const { clock, logger } = options;
+  const { clock, logger, nodePath, sandbox = new NoSandbox(undefined, []) } = options;
   await mkdir(options.directory, { recursive: true, mode: 0o700 });
   await mkdir(options.bundlesDirectory, { recursive: true, mode: 0o700 });
   await endLeftovers({ instancesDirectory: options.directory, clock, logger });
   const lifetime = new Lifetime();
+  lifetime.own(sandbox);
   const bundles = lifetime.own(await BundleCache.open(options.bundlesDirectory, options));
-  const watch = lifetime.own(new ProcessWatch());
-  const lifeline = lifetime.own(new Lifeline(logger));
+  const watch = lifetime.own(new ProcessWatch(sandbox.memoryDirectories));
+  const lifeline = lifetime.own(new Lifeline(logger, sandbox.controlGroups));
   const guard = new DescriptorGuard();
   lifetime.onClose(() => guard[Symbol.dispose]());
-  const host = { nodePath: options.nodePath, setprivPath: await usableSetpriv(), hostName: hostname() };
+  const [setprivPath, pythonPath] = await Promise.all([usableSetpriv(), findProgram("python3")]);
   return new ProcessRuntime({
-    host,
+    host: { nodePath, setprivPath, pythonPath, hostName: hostname() },
     stdio: guard.stdio,
     bundles,
     lifetime,
+    sandbox,
     keepers: { clock, logger, watch, lifeline },
     instancesDirectory: options.directory,
     shortDirectory: options.shortDirectory ?? tmpdir(),
+    poolSizes: options.poolSizes ?? affordableSizes(),
   });
+}
+
+function affordableSizes(): PoolSizes {
+  const affordable = Math.floor((totalmem() * memoryShareOfPool) / (waitingProcessMiB * mebi));
+  return { ...defaultPoolSizes, processesMax: Math.min(defaultPoolSizes.processesMax, affordable) };
 }
 
 /** BusyBox has a setpriv too, but one without this option. */
@@ -78,27 +98,34 @@ async function usableSetpriv(): Promise<string | undefined> {
   );
 }
 
-type Deps = Omit<StartDeps, "onInstance" | "onGone"> & {
+type Deps = Omit<PreStartDeps, "onGone" | "spawnTurns"> & {
   readonly bundles: BundleCache;
   readonly lifetime: Lifetime;
+  readonly poolSizes: PoolSizes;
 };
 
 /** Open until disposed; then starts answer `aborted`, and disposing waits until every instance is gone. */
 class ProcessRuntime implements RuntimeDriver {
   readonly name = "process";
   readonly abilities: RuntimeAbilities;
+  readonly isolationNotes: readonly string[];
   readonly #deps: Deps;
+  readonly #pool: PreStartedPool<PreStartedProcess>;
+  readonly #programs = new HostPrograms();
   readonly #closing = new AbortController();
   readonly #instances = new Map<string, { readonly instance: ProcessInstance; readonly memoryBytesMax: number }>();
   readonly #starts = new Set<Promise<StartResult>>();
+  /** Of every process, whether it waits or is an instance's, until nothing of it lives. */
+  readonly #processes = new Set<Promise<void>>();
   readonly #removals = new Set<Promise<void>>();
   #isMeasuring = false;
 
   constructor(deps: Deps) {
     this.#deps = deps;
-    this.abilities = { isolation: "none", limitsMemory: existsSync("/proc/self/status"), endsEscapees: false };
-    const { clock } = deps.keepers;
-    const sweep = clock.every(memorySweepMs, () => void this.#measureMemory());
+    this.abilities = deps.sandbox.abilities;
+    this.isolationNotes = deps.sandbox.explanation;
+    this.#pool = this.#openPool();
+    const sweep = deps.keepers.clock.every(memorySweepMs, () => void this.#measureMemory());
     deps.lifetime.onClose(() => this.#end());
     deps.lifetime.onClose(() => sweep.cancel());
   }
@@ -132,36 +159,68 @@ class ProcessRuntime implements RuntimeDriver {
   }
 
   async #start(spec: InstanceSpec, signal: AbortSignal): Promise<StartResult> {
-    assert(/^[\w-]{1,64}$/.test(spec.instanceId), "the id of an instance becomes the name of its directory");
     const digest = digestOfImage(spec.image) ?? "";
     const use = this.#deps.bundles.use(digest);
-    let isStarted = false;
+    let isUsed = false;
     try {
       const prepared = await this.prepare(spec.image, signal);
       if (prepared.kind !== "ready") return prepared;
-      const codeDirectory = this.#deps.bundles.directoryOf(digest);
-      const result = await startInstance(this.#startDeps(use), { spec, codeDirectory }, signal);
-      isStarted = result.kind === "started";
-      return result;
+      const bundleDirectory = this.#deps.bundles.directoryOf(digest);
+      const onInstance = (instance: ProcessInstance) => {
+        isUsed = true;
+        this.#keep(instance, spec, use);
+      };
+      return await startInstance(this.#startDeps(onInstance), { spec, bundleDirectory }, signal);
     } catch (error) {
       if (signal.aborted) return { kind: "aborted" };
       throw isDiskFull(error) ? new Problem("storage-full", { freeBytes: 0 }, { cause: error }) : error;
     } finally {
-      if (!isStarted) use[Symbol.dispose]();
+      if (!isUsed) use[Symbol.dispose]();
     }
   }
 
-  #startDeps(use: Disposable): StartDeps {
-    return {
+  #startDeps(onInstance: StartDeps["onInstance"]): StartDeps {
+    const { host, sandbox, keepers } = this.#deps;
+    const ofEach = { processesMax: limits.instanceProcessesMax, cpus: availableParallelism() };
+    return { host, sandbox, keepers, limits: ofEach, programs: this.#programs, pool: this.#pool, onInstance };
+  }
+
+  /** Until nothing of it lives. */
+  #keep(instance: ProcessInstance, spec: InstanceSpec, use: Disposable): void {
+    this.#instances.set(instance.id, { instance, memoryBytesMax: spec.memoryMiB * mebi });
+    void instance.gone.then(() => {
+      this.#instances.delete(instance.id);
+      use[Symbol.dispose]();
+    });
+  }
+
+  #openPool(): PreStartedPool<PreStartedProcess> {
+    const { keepers, poolSizes, sandbox } = this.#deps;
+    const deps: PreStartDeps = {
       ...this.#deps,
-      onInstance: (instance, spec) =>
-        this.#instances.set(instance.id, { instance, memoryBytesMax: spec.memoryMiB * mebi }),
-      onGone: (instanceId, directory) => {
-        this.#instances.delete(instanceId);
-        use[Symbol.dispose]();
-        this.#remove(directory);
-      },
+      spawnTurns: new OneATurn(),
+      onGone: (directory) => this.#remove(directory),
     };
+    let started = 0;
+    return new PreStartedPool(
+      {
+        ...keepers,
+        sizes: poolSizes,
+        startsAtOnceMax: availableParallelism(),
+        start: async (flavour, manner, signal) => {
+          const process = await PreStartedProcess.start(deps, { id: `p${++started}`, flavour, manner }, signal);
+          const gone = process.group.gone.finally(() => this.#processes.delete(gone));
+          this.#processes.add(gone);
+          return process;
+        },
+      },
+      {
+        program: "node",
+        network: sandbox.abilities.isolation === "none" ? "outbound" : "none",
+        heapMiB: heapMiBOf(limits.functionMemoryMiBDefault),
+        readable: [],
+      },
+    );
   }
 
   /** Nobody waits for it but the closing: a function may have filled its directory. What stays, the next start removes. */
@@ -182,7 +241,7 @@ class ProcessRuntime implements RuntimeDriver {
     if (!this.abilities.limitsMemory || this.#isMeasuring || this.#instances.size === 0) return;
     this.#isMeasuring = true;
     try {
-      const measured = new Map([...this.#instances.values()].map((entry) => [entry.instance.group, entry]));
+      const measured = new Map([...this.#instances.values()].map((entry) => [entry.instance.pid, entry]));
       for (const use of await this.#deps.keepers.watch.look([...measured.keys()])) {
         const entry = measured.get(use.group);
         entry?.instance.observeMemory(use.memoryBytes, entry.memoryBytesMax);
@@ -197,7 +256,10 @@ class ProcessRuntime implements RuntimeDriver {
   async #end(): Promise<void> {
     this.#closing.abort(new Error("the runtime is closing"));
     await Promise.allSettled([...this.#starts]);
+    await this.#pool[Symbol.asyncDispose]();
     await Promise.all([...this.#instances.values()].map(({ instance }) => instance.destroy()));
+    // All are being ended now, some since before and unasked; each leaves a directory.
+    await Promise.all(this.#processes);
     await Promise.all(this.#removals);
   }
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Clock } from "../../../kernel/clock.ts";
 import type { Logger } from "../../../kernel/logger.ts";
 import { readInstanceDirectory, removeInstanceDirectory } from "./instance-directory.ts";
-import { listenerOf } from "./launch-plan.ts";
+import { listenerOf } from "./launch-environment.ts";
 import { type ProcessRow, readBootId, readEnvironment, readProcesses } from "./process-table.ts";
 
 const roundsMax = 200;

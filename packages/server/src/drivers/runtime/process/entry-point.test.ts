@@ -16,7 +16,7 @@ async function entryOf(files: Readonly<Record<string, string>>) {
     await mkdir(dirname(join(directory, name)), { recursive: true });
     await writeFile(join(directory, name), content);
   }
-  return await readEntryPoint(directory);
+  return readEntryPoint(directory);
 }
 const manifest = (entrypoint: unknown, formatVersion = 1) =>
   JSON.stringify({ formatVersion, runtime: "node", entrypoint });
@@ -42,7 +42,16 @@ describe("the entry point of a bundle", () => {
     ],
     ["index.js last", { "index.js": "" }, ["node", "index.js"]],
   ])("is %s", async (_title, files: Readonly<Record<string, string>>, command) => {
-    expect(await entryOf(files)).toEqual({ kind: "found", command });
+    expect(await entryOf(files)).toMatchObject({ kind: "found", command, format: "http-stream" });
+  });
+
+  it("says what runs once a call, for which Node it is written, and where its code cache lies", async () => {
+    const text = JSON.parse(manifest(["node", "f.js"]));
+    const files = { ".chaya/bundle.json": JSON.stringify({ ...text, runtime: "node20", codeCache: "a/b" }) };
+    expect(await entryOf(files)).toMatchObject({ runtime: "node20", codeCache: "a/b", format: "http-stream" });
+    const functionFile = { "func.yaml": "entrypoint: bash f.sh\nruntime: bash\nformat: stdio" };
+    await removeTree(join(directory, ".chaya"));
+    expect(await entryOf(functionFile)).toMatchObject({ runtime: "bash", format: "stdio", codeCache: undefined });
   });
 
   it.each([
@@ -51,6 +60,11 @@ describe("the entry point of a bundle", () => {
     ["a manifest of a later format", { ".chaya/bundle.json": manifest(["x"], 2) }, /bundle.json is not one/],
     ["a manifest without a program", { ".chaya/bundle.json": manifest([]) }, /bundle.json is not one/],
     ["a manifest with U+0000", { ".chaya/bundle.json": manifest(["node", "a\0b"]) }, /bundle.json is not one/],
+    [
+      "a manifest whose code cache lies elsewhere",
+      { ".chaya/bundle.json": `{"formatVersion":1,"runtime":"node","entrypoint":["node"],"codeCache":"a/../../b"}` },
+      /bundle.json is not one/,
+    ],
     [
       "a manifest that is too large",
       { ".chaya/bundle.json": manifest(["x".repeat(70_000)]) },

@@ -7,7 +7,14 @@ import type { Logger } from "../../../kernel/logger.ts";
 const script = `trap '' HUP INT TERM
 groups=
 while read -r line; do groups=$line; done
-for group in $groups; do kill -s KILL -- "-$group"; done`;
+for group in $groups; do kill -s KILL -- "-$group"; done
+for round in 1 2 3 4 5 6 7 8 9; do
+  pids=$(for home; do cat "$home"/*/cgroup.procs; done)
+  [ -z "$pids" ] || kill -s KILL $pids
+  for home; do rmdir "$home"/*/ "$home"; done
+  for home; do [ -d "$home" ] && sleep 0.05 && continue 2; done
+  break
+done`;
 
 /**
  * A small shell beside the server that ends every process group on its list when the server is gone, however that
@@ -16,10 +23,13 @@ for group in $groups; do kill -s KILL -- "-$group"; done`;
 export class Lifeline implements AsyncDisposable {
   readonly #logger: Logger;
   readonly #groups = new Set<number>();
+  readonly #controlGroups: readonly string[];
   #shell: ChildProcess | undefined;
 
-  constructor(logger: Logger) {
+  /** `controlGroups`: hold the groups of all instances; what has left its process group is found there. */
+  constructor(logger: Logger, controlGroups: readonly string[] = []) {
     this.#logger = logger;
+    this.#controlGroups = controlGroups;
   }
 
   add(group: number): void {
@@ -49,7 +59,7 @@ export class Lifeline implements AsyncDisposable {
   }
 
   #start(): ChildProcess {
-    const shell = spawn("/bin/sh", ["-c", script], {
+    const shell = spawn("/bin/sh", ["-c", script, "sh", ...this.#controlGroups], {
       detached: true,
       stdio: ["pipe", "ignore", "ignore"],
       env: {},

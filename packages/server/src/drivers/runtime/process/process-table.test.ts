@@ -6,6 +6,7 @@ describe("the process table", () => {
     const rest = "1 77 78 0 -1 4194304 1 0 0 0 1 2 0 0 20 0 1 0 424242 1000 10";
     expect(parseStat(`77 (x) S 1) Z 9 9 9) S ${rest}`)).toEqual({
       pid: 77,
+      parent: 1,
       group: 77,
       session: 78,
       startTicks: 424242,

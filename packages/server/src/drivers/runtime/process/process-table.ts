@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 /** One process of the machine, as /proc shows it. */
 export interface ProcessRow {
   readonly pid: number;
+  readonly parent: number;
   readonly group: number;
   readonly session: number;
   /** When it started, in clock ticks since boot: with the pid it names a process for ever. */
@@ -29,9 +30,10 @@ export function readProcess(pid: number): ProcessRow | undefined {
 export function parseStat(text: string): ProcessRow | undefined {
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   const pid = Number.parseInt(text, 10);
-  const [group, session, startTicks] = [Number(fields[2]), Number(fields[3]), Number(fields[19])];
-  if (![pid, group, session, startTicks].every(Number.isSafeInteger)) return undefined;
-  return { pid, group, session, startTicks, isZombie: fields[0] === "Z" || fields[0] === "X" };
+  const [parent = Number.NaN, group = Number.NaN, session = Number.NaN] = fields.slice(1, 4).map(Number);
+  const startTicks = Number(fields[19]);
+  if (![pid, parent, group, session, startTicks].every(Number.isSafeInteger)) return undefined;
+  return { pid, parent, group, session, startTicks, isZombie: fields[0] === "Z" || fields[0] === "X" };
 }
 
 /**

@@ -1,26 +1,32 @@
-import { extname } from "node:path";
-import { Worker } from "node:worker_threads";
-import type { GroupUse, LookReply, LookRequest } from "./process-watch-worker.ts";
+import type { Worker } from "node:worker_threads";
+import { startThread } from "../../../kernel/start-thread.ts";
+import type { FindRequest, GroupUse, LookRequest, WatchReply, WatchRequest } from "./process-watch-worker.ts";
 
-type Waiting = PromiseWithResolvers<readonly GroupUse[]>;
+type Waiting = PromiseWithResolvers<WatchReply>;
 
 /**
- * Looks at process groups through /proc, in a thread of its own: walking all processes of a machine takes
- * milliseconds that calls must not wait for. The thread starts with the first look.
+ * Looks at the processes of the machine through /proc, in a thread of its own: walking all of them takes milliseconds
+ * that calls must not wait for. The thread starts with the first look.
  */
 export class ProcessWatch implements AsyncDisposable {
+  readonly #memoryDirectories: readonly string[];
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | undefined;
   #lastId = 0;
 
-  /** One entry for each group asked for. */
-  look(groups: readonly number[]): Promise<readonly GroupUse[]> {
-    const waiting: Waiting = Promise.withResolvers();
-    const request: LookRequest = { id: ++this.#lastId, groups };
-    this.#waiting.set(request.id, waiting);
-    this.#worker ??= this.#start();
-    this.#worker.postMessage(request);
-    return waiting.promise;
+  /** `memoryDirectories`: inside the instances, whose files count as memory of theirs. */
+  constructor(memoryDirectories: readonly string[] = []) {
+    this.#memoryDirectories = memoryDirectories;
+  }
+
+  /** One entry for each process group asked for: what is in it, in its leader's session, or descends from those. */
+  async look(groups: readonly number[]): Promise<readonly GroupUse[]> {
+    return (await this.#ask({ kind: "look", groups, memoryDirectories: this.#memoryDirectories })).uses;
+  }
+
+  /** Processes that run and were started with this entry, `NAME=value`, in their environment. */
+  async find(entry: string): Promise<readonly number[]> {
+    return (await this.#ask({ kind: "find", entry })).pids;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -29,14 +35,21 @@ export class ProcessWatch implements AsyncDisposable {
     await worker?.terminate();
   }
 
+  #ask(asked: LookRequest | FindRequest): Promise<WatchReply> {
+    const waiting: Waiting = Promise.withResolvers();
+    const request: WatchRequest = { ...asked, id: ++this.#lastId };
+    this.#waiting.set(request.id, waiting);
+    this.#worker ??= this.#start();
+    this.#worker.postMessage(request);
+    return waiting.promise;
+  }
+
   #start(): Worker {
-    const worker = new Worker(new URL(`./process-watch-worker${extname(import.meta.url)}`, import.meta.url), {
-      env: {},
-    });
+    const worker = startThread(import.meta.url, "process-watch-worker", { env: {}, name: "process-watch" });
     worker.unref();
-    worker.on("message", ({ id, uses }: LookReply) => {
-      this.#waiting.get(id)?.resolve(uses);
-      this.#waiting.delete(id);
+    worker.on("message", (reply: WatchReply) => {
+      this.#waiting.get(reply.id)?.resolve(reply);
+      this.#waiting.delete(reply.id);
     });
     worker.on("error", (error) => this.#fail(worker, error));
     worker.on("exit", () => this.#fail(worker, new Error("the thread that watches processes has ended")));

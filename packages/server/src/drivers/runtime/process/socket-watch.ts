@@ -1,9 +1,8 @@
-import { type FSWatcher, watch } from "node:fs";
-import { lstat, readlink } from "node:fs/promises";
+import { type FSWatcher, lstatSync, readlinkSync, watch } from "node:fs";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import type { Clock, Timer } from "../../../kernel/clock.ts";
-import { listenerFile } from "./launch-plan.ts";
+import { listenerFile } from "./launch-environment.ts";
 
 export type SocketFound =
   | { readonly kind: "listening"; readonly path: string }
@@ -73,19 +72,20 @@ function watchOrPoll(directory: string, onChange: () => void): FSWatcher | undef
 /**
  * Fn's rule: `lsnr.sock` is a socket, or a symbolic link to one by its bare name in the same directory. Stricter than
  * Fn in one point: the link leads to the socket itself, not to a second link that could lead anywhere.
+ * It looks synchronously: three names that were just made cost microseconds, three turns through threads milliseconds.
  */
 async function judgeSocket(directory: string): Promise<Judgement> {
   const listener = join(directory, listenerFile);
   try {
-    const found = await lstat(listener);
+    const found = lstatSync(listener);
     if (found.isSocket())
       return (await acceptsSoon(listener)) ? { kind: "listening", path: listener } : { kind: "absent" };
     if (!found.isSymbolicLink()) return refused(`made ${listenerFile}, which is not a socket`);
-    const target = await readlink(listener);
+    const target = readlinkSync(listener);
     if (dirname(target) !== "." || target === ".." || target === ".")
       return refused(`linked ${listenerFile} to '${target}', which is not a bare name`);
     const path = join(directory, target);
-    if (!(await lstat(path)).isSocket()) return refused(`linked ${listenerFile} to '${target}', which is not a socket`);
+    if (!lstatSync(path).isSocket()) return refused(`linked ${listenerFile} to '${target}', which is not a socket`);
     return { kind: "listening", path };
   } catch (error) {
     // FDKs remove old names before they make theirs.

@@ -1,56 +1,56 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { assert } from "../../../kernel/assert.ts";
 import type { InstanceEnd, InstanceSpec, StartResult } from "../driver.ts";
-import type { InstanceStdio } from "./descriptor-guard.ts";
+import { fillCodeDirectory } from "./code-directory.ts";
 import { readEntryPoint } from "./entry-point.ts";
-import {
-  type InstanceDirectory,
-  makeInstanceDirectory,
-  recordProcess,
-  removeInstanceDirectory,
-} from "./instance-directory.ts";
-import { type LaunchHost, type LaunchPlan, planLaunch } from "./launch-plan.ts";
-import { type InstanceKeepers, type InstanceProcess, ProcessInstance } from "./process-instance.ts";
+import { unconfinedFlavour } from "./flavour.ts";
+import type { HostPrograms } from "./host-programs.ts";
+import { environmentRefusal } from "./launch-environment.ts";
+import { assignmentOf, type LaunchHost, type LaunchPlan, planLaunch } from "./launch-plan.ts";
+import { PinnedSocket } from "./pinned-socket.ts";
+import type { PreStartedPool } from "./pre-started-pool.ts";
+import type { PreStartedProcess } from "./pre-started-process.ts";
+import type { GroupKeepers } from "./process-group.ts";
+import { ProcessInstance } from "./process-instance.ts";
+import type { InstanceLimits, Sandbox } from "./sandbox/sandbox.ts";
 import { type SocketFound, SocketWatch } from "./socket-watch.ts";
 
 export interface StartDeps {
   readonly host: LaunchHost;
-  readonly stdio: InstanceStdio;
-  readonly keepers: InstanceKeepers;
-  readonly instancesDirectory: string;
-  /** Where socket directories go when the other path is too long. */
-  readonly shortDirectory: string;
-  /** From the first moment of its process until nothing of it lives. */
-  readonly onInstance: (instance: ProcessInstance, spec: InstanceSpec) => void;
-  readonly onGone: (instanceId: string, directory: InstanceDirectory) => void;
+  readonly programs: HostPrograms;
+  readonly pool: PreStartedPool<PreStartedProcess>;
+  readonly sandbox: Sandbox;
+  readonly keepers: GroupKeepers;
+  /** Of one instance, beside the memory of its function. */
+  readonly limits: Omit<InstanceLimits, "memoryMiB">;
+  /** A process is the instance's from now on, until it is gone. */
+  readonly onInstance: (instance: ProcessInstance) => void;
+}
+
+interface Start {
+  readonly spec: InstanceSpec;
+  /** The unpacked bundle. */
+  readonly bundleDirectory: string;
 }
 
 /** Starts an instance from unpacked code and waits until it listens. Whatever does not become `started` is gone. */
-export async function startInstance(
-  deps: StartDeps,
-  started: { readonly spec: InstanceSpec; readonly codeDirectory: string },
-  signal: AbortSignal,
-): Promise<StartResult> {
-  const { spec, codeDirectory } = started;
-  const entry = await readEntryPoint(codeDirectory);
+export async function startInstance(deps: StartDeps, start: Start, signal: AbortSignal): Promise<StartResult> {
+  const { spec, bundleDirectory } = start;
+  const entry = readEntryPoint(bundleDirectory);
   if (entry.kind === "none") return { kind: "failed", how: entry.why };
-  if (signal.aborted) return { kind: "aborted" };
-  const directory = await makeInstanceDirectory({ ...deps, instanceId: spec.instanceId });
-  const plan = planLaunch(spec, deps.host, { ...directory, command: entry.command, codeDirectory });
-  using socket = new SocketWatch(directory.socketDirectory, deps.keepers.clock);
-  const spawned = await spawnProcess(plan, deps.stdio);
-  if (spawned.kind !== "spawned") {
-    await removeInstanceDirectory(directory);
-    if (spawned.kind === "refused") return { kind: "failed", how: spawned.how };
-    throw spawned.error;
-  }
-  const instance = makeInstance(deps, { spec, directory, plan, ...spawned });
+  const refusal = environmentRefusal(spec.environment);
+  if (refusal !== undefined) return { kind: "failed", how: `its process could not be made: ${refusal}` };
+  const node = await deps.programs.node(entry.runtime);
+  const plan = planLaunch({ spec, entry, node }, deps.host);
+  if (plan.kind === "refused") return { kind: "failed", how: plan.how };
+  const isOpen = deps.sandbox.abilities.isolation === "none";
+  if (spec.network === "outbound" && deps.sandbox.outboundRefusal !== undefined)
+    return { kind: "failed", how: deps.sandbox.outboundRefusal };
+  const process = await deps.pool.take(isOpen ? unconfinedFlavour(plan.flavour) : plan.flavour, signal);
+  const instance = new ProcessInstance(process, { spec, isNode: plan.isNode });
+  deps.onInstance(instance);
   try {
-    await recordProcess(directory, instance.group);
-    const outcome = await firstOutcome({ instance, socket, spec, deps }, signal);
+    const outcome = await becomeFunction(deps, { ...start, process, instance, plan }, signal);
     if (outcome.kind === "listening") {
-      instance.listensAt(outcome.path);
+      instance.listensAt(outcome.socket);
       return { kind: "started", instance };
     }
     await instance.flushOutput();
@@ -62,11 +62,41 @@ export async function startInstance(
   }
 }
 
+interface Becoming extends Start {
+  readonly process: PreStartedProcess;
+  readonly instance: ProcessInstance;
+  readonly plan: Extract<LaunchPlan, { kind: "launch" }>;
+}
+
 type Outcome =
+  | { readonly kind: "listening"; readonly socket: PinnedSocket }
+  | Exclude<FirstOutcome, { kind: "listening" }>;
+
+type FirstOutcome =
   | SocketFound
   | { readonly kind: "ended"; readonly end: InstanceEnd }
   | { readonly kind: "timed-out" }
   | { readonly kind: "aborted" };
+
+/** The limits hold and the code is in its place before anything of the function runs. */
+async function becomeFunction(deps: StartDeps, becoming: Becoming, signal: AbortSignal): Promise<Outcome> {
+  const { spec, bundleDirectory, process, instance, plan } = becoming;
+  const { codeDirectory, directory, entry, door } = process;
+  const [limiter] = await Promise.all([
+    deps.sandbox.limit(process.group.group, { ...deps.limits, memoryMiB: spec.memoryMiB }),
+    codeDirectory === undefined ? undefined : fillCodeDirectory(codeDirectory, bundleDirectory),
+  ]);
+  instance.limitedBy(limiter);
+  process.group.gone
+    .then(() => limiter[Symbol.asyncDispose]())
+    .catch((error: unknown) => deps.keepers.logger.warn("limits of an instance could not be removed", { error }));
+  if (plan.note !== undefined) instance.note(plan.note);
+  using socket = new SocketWatch(limiter.socketDirectory ?? directory.socketDirectory, deps.keepers.clock);
+  const inside = codeDirectory === undefined ? bundleDirectory : entry.codeDirectory;
+  const place = { ...entry, codeDirectory: inside, doorPort: door.port };
+  process.assign(assignmentOf({ spec, plan }, deps.host, place));
+  return pinned(await firstOutcome({ instance, socket, spec, deps }, signal));
+}
 
 function firstOutcome(
   waiting: {
@@ -76,11 +106,11 @@ function firstOutcome(
     readonly deps: StartDeps;
   },
   signal: AbortSignal,
-): Promise<Outcome> {
+): Promise<FirstOutcome> {
   return new Promise((resolve) => {
     const onAbort = () => settle({ kind: "aborted" });
     const timer = waiting.deps.keepers.clock.schedule(waiting.spec.startTimeoutMs, () => settle({ kind: "timed-out" }));
-    const settle = (outcome: Outcome) => {
+    const settle = (outcome: FirstOutcome) => {
       timer.cancel();
       signal.removeEventListener("abort", onAbort);
       resolve(outcome);
@@ -90,6 +120,13 @@ function firstOutcome(
     void waiting.socket.found.then(settle);
     void waiting.instance.ended.then((end) => settle({ kind: "ended", end }));
   });
+}
+
+/** From now on it is this socket and no other, whatever its name comes to mean. */
+function pinned(outcome: FirstOutcome): Outcome {
+  if (outcome.kind !== "listening") return outcome;
+  const socket = PinnedSocket.open(outcome.path);
+  return socket === undefined ? { kind: "refused", how: "it removed its socket again" } : { kind: "listening", socket };
 }
 
 function resultOf(outcome: Exclude<Outcome, { kind: "listening" }>, spec: InstanceSpec): StartResult {
@@ -109,65 +146,4 @@ function resultOf(outcome: Exclude<Outcome, { kind: "listening" }>, spec: Instan
 function describeEnd(end: InstanceEnd, memoryMiB: number): string {
   if (end.isOutOfMemory) return `it used more than its ${memoryMiB} MiB of memory`;
   return end.signal === undefined ? `exit code ${end.code}` : `signal ${end.signal}`;
-}
-
-type Spawned =
-  | ({ readonly kind: "spawned" } & InstanceProcess)
-  /** By something the function's author chose: its program, arguments or environment. */
-  | { readonly kind: "refused"; readonly how: string }
-  | { readonly kind: "failed"; readonly error: unknown };
-
-/** Sentences of our own: Node's quote the values, and among them are secrets. */
-const authorsErrors: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such program",
-  ENOTDIR: "there is no such program",
-  EACCES: "its program may not be executed",
-  ENOEXEC: "its program has no format that this system runs",
-  E2BIG: "its environment is too large",
-  ERR_INVALID_ARG_VALUE: "its environment or its arguments hold U+0000",
-};
-
-async function spawnProcess(plan: LaunchPlan, stdio: InstanceStdio): Promise<Spawned> {
-  try {
-    const process = spawn(plan.program, plan.arguments, {
-      cwd: plan.directory,
-      env: { ...plan.environment },
-      stdio: [...stdio],
-      // A session and a process group of its own, so that one signal ends all of it.
-      detached: true,
-    });
-    const { pid, stdout, stderr } = process;
-    if (pid === undefined) {
-      const [error] = await once(process, "error");
-      throw error;
-    }
-    assert(stdout !== null && stderr !== null, "the second and third descriptor are pipes");
-    return { kind: "spawned", process, group: pid, stdout, stderr };
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    const cause = authorsErrors[code];
-    if (cause === undefined) return { kind: "failed", error };
-    return { kind: "refused", how: `its process could not be made: ${cause}` };
-  }
-}
-
-function makeInstance(
-  deps: StartDeps,
-  made: InstanceProcess & {
-    readonly spec: InstanceSpec;
-    readonly directory: InstanceDirectory;
-    readonly plan: LaunchPlan;
-  },
-): ProcessInstance {
-  const { spec, directory, plan, ...spawned } = made;
-  const instance = new ProcessInstance(
-    deps.keepers,
-    { ...spawned, id: spec.instanceId, isNode: plan.isNode },
-    {
-      line: spec.onLine,
-      gone: () => deps.onGone(spec.instanceId, directory),
-    },
-  );
-  deps.onInstance(instance, spec);
-  return instance;
 }

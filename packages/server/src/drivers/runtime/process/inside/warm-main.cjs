@@ -1,0 +1,1 @@
+// Run once as a main script before the function is: reading, compiling and running one is faster from then on.

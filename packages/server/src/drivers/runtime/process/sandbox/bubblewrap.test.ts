@@ -1,0 +1,51 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { describe } from "vitest";
+import { requireToolchains } from "../../../../../../../scripts/toolchains.ts";
+import { silentLogger } from "../../../../kernel/logger.ts";
+import { type RuntimeUnderTest, runtimeConformance } from "../../conformance.ts";
+import { languageConformance } from "../../language-conformance.ts";
+import { createProcessRuntime } from "../create-process-runtime.ts";
+import { openSandbox } from "./open-sandbox.ts";
+import type { Sandbox } from "./sandbox.ts";
+
+requireToolchains("bwrap");
+
+describe("in bubblewrap", () => {
+  let sandbox: Sandbox;
+  const underTest: RuntimeUnderTest = {
+    make: async ({ directory, openBundle, clock }) => {
+      const [logger, nodePath] = [silentLogger(), process.execPath];
+      const instancesDirectory = join(directory, "instances");
+      const options = { choice: "bwrap", directory: join(directory, "sandbox"), instancesDirectory } as const;
+      sandbox = await openSandbox({ ...options, nodePath, clock, logger });
+      return createProcessRuntime({
+        ...{ directory: instancesDirectory, bundlesDirectory: join(directory, "bundles"), openBundle, sandbox },
+        ...{ clock, logger, nodePath, poolSizes: { processesMax: 0, idle: 0, active: 0 } },
+      });
+    },
+    isRunning: (pid) => isRunningInside(sandbox, pid),
+  };
+  runtimeConformance("process", underTest);
+  languageConformance("process", underTest);
+});
+
+/** Whether a process that is in one of the sandbox's groups has this number inside. */
+function isRunningInside({ controlGroups }: Sandbox, pid: number): boolean {
+  const home = `/${basename(controlGroups[0] ?? "")}/`;
+  return readdirSync("/proc").some((name) => {
+    if (!/^\d+$/.test(name) || !readProc(name, "cgroup").includes(home)) return false;
+    const status = readProc(name, "status");
+    const isZombie = /^State:\s+[ZX]/m.test(status);
+    return !isZombie && /^NSpid:.*\s(\d+)$/m.exec(status)?.[1] === String(pid);
+  });
+}
+
+function readProc(pid: string, file: string): string {
+  try {
+    return readFileSync(join("/proc", pid, file), "utf8");
+  } catch {
+    // It has ended.
+    return "";
+  }
+}
