@@ -14,13 +14,16 @@ const main = existsSync(source) ? source : join(here, "../dist/main.js");
 const nodePackage = dirname(createRequire(import.meta.url).resolve("node/package.json"));
 
 if (Number(process.versions.node.split(".")[0]) >= nodeMajorMin) {
+  endWithParent();
   // Beside the packages, so that whoever may change the cache may change the code as well. It halves the time to start.
   module.enableCompileCache(join(nodePackage, "../.cache/chaya"));
   const { runCli } = await import(main);
   await runCli();
 } else {
   const node = join(nodePackage, "bin/node");
-  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: "inherit" });
+  const words = [fileURLToPath(import.meta.url), ...process.argv.slice(2)];
+  // The channel carries nothing: it closes when this process ends, also by kill -9.
+  const child = spawn(node, words, { stdio: ["inherit", "inherit", "inherit", "ipc"] });
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
   for (const signal of signals) process.on(signal, () => child.kill(signal));
   child.on("error", (error) => {
@@ -29,4 +32,12 @@ if (Number(process.versions.node.split(".")[0]) >= nodeMajorMin) {
     process.exit(1);
   });
   child.on("exit", (code, signal) => process.exit(signal === null ? code : 128 + constants.signals[signal]));
+}
+
+/** Whoever handed over is gone: what it would have passed on, SIGTERM, comes from here. */
+function endWithParent() {
+  if (process.channel === undefined) return;
+  process.once("disconnect", () => process.kill(process.pid, "SIGTERM"));
+  // Listening keeps the process alive otherwise.
+  process.channel.unref();
 }

@@ -1,6 +1,6 @@
 import { AnsweredProblem, ServerUnreachable, UnexpectedAnswer } from "@chaya/client";
 import { isProblem } from "@chaya/contract";
-import { visibleText } from "./visible-text.ts";
+import { visibleDocument, visibleText } from "./visible-text.ts";
 
 /** What the exit code of `chaya` tells a script. */
 export const exitCode = {
@@ -18,6 +18,8 @@ export type ExitCode = (typeof exitCode)[keyof typeof exitCode];
 export interface Complaint {
   readonly what: string;
   readonly why?: string | undefined;
+  /** What a program printed that failed, in its own lines. */
+  readonly output?: string | undefined;
   readonly hint?: string | undefined;
   readonly exitCode: ExitCode;
 }
@@ -38,9 +40,11 @@ export function usageError(what: string, hint?: string): CliError {
 }
 
 export function complaintText(complaint: Complaint): string {
-  const lines = [`chaya: ${visibleText(complaint.what)}`];
-  for (const line of [complaint.why, complaint.hint]) if (line !== undefined) lines.push(`  ${visibleText(line)}`);
-  return `${lines.join("\n")}\n`;
+  const { what, why, output, hint } = complaint;
+  const printed = output === undefined ? [] : visibleDocument(output).split("\n");
+  const lines = [...printed, ...(why === undefined ? [] : [visibleText(why)])];
+  if (hint !== undefined) lines.push(visibleText(hint));
+  return [`chaya: ${visibleText(what)}`, ...lines.map((line) => `  ${line}`), ""].join("\n");
 }
 
 /** What to tell about anything that was thrown. Undefined: it is a bug of this program. */
@@ -57,7 +61,10 @@ export function complaintOf(error: unknown): Complaint | undefined {
   const ids = error instanceof AnsweredProblem ? error : { callId: undefined, requestId: undefined };
   const why = [error.code, idsText(ids)].filter((text) => text !== undefined).join(", ");
   const hint = ids.callId === undefined ? error.hint : error.hint.replaceAll("CALL_ID", ids.callId);
-  return { what: error.message, why, hint, exitCode: exitCode.failed };
+  // What a failed start printed is part of its sentence, in lines of its own.
+  const [what = "", ...printed] = error.message.split("\n");
+  const output = printed.length === 0 ? undefined : printed.join("\n");
+  return { what, why, output, hint, exitCode: exitCode.failed };
 }
 
 function idsText(ids: {

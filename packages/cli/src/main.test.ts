@@ -112,7 +112,7 @@ describe("init", () => {
   });
 
   it.each([
-    [["--runtime", "cobol"], "Known: node, typescript."],
+    [["--runtime", "cobol"], "Known: node, typescript, python, go, java, ruby, rust, bash, any."],
     [["--trigger", "mqtt"], "Known: http."],
   ])("refuses %j", async (flags, hint) => {
     const run = await runInMemory(["init", ...flags, "other"], { directory });

@@ -9,6 +9,8 @@ export interface Terminal {
   /** The directory in which the command was given. */
   readonly directory: string;
   nowMs(): number;
+  /** From now on Ctrl-C and SIGTERM abort this signal instead of ending the process. */
+  untilInterrupted(): AbortSignal;
 }
 
 interface Output {
@@ -16,7 +18,10 @@ interface Output {
   readonly isTTY?: boolean | undefined;
 }
 
-/** The terminal of this process. Ctrl-C ends the process as usual: a command keeps nothing that needs tidying up. */
+/** Ctrl-C may come twice at once: from the terminal, and passed on by whoever started this process. */
+const repeatMs = 1000;
+
+/** The terminal of this process. Ctrl-C ends the process as usual, unless a command has something to tidy up. */
 export function processTerminal(): Terminal {
   // A reader that has seen enough (`chaya logs | head`) is no error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -30,5 +35,20 @@ export function processTerminal(): Terminal {
     environment: process.env,
     directory: process.cwd(),
     nowMs: () => Date.now(),
+    untilInterrupted,
   };
+}
+
+function untilInterrupted(): AbortSignal {
+  const interrupted = new AbortController();
+  let firstMs: number | undefined;
+  const interrupt = (_signal: string, number: number) => {
+    firstMs ??= performance.now();
+    interrupted.abort();
+    // Whoever asks again does not want to wait for what is still being done.
+    if (performance.now() - firstMs > repeatMs) process.exit(128 + number);
+  };
+  process.on("SIGINT", interrupt);
+  process.on("SIGTERM", interrupt);
+  return interrupted.signal;
 }

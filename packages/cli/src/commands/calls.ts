@@ -4,6 +4,7 @@ import { serverCommand } from "../command.ts";
 import { wholeNumber } from "../key-values.ts";
 import { logText } from "../log-text.ts";
 import { fields, table } from "../table.ts";
+import { visibleText } from "../visible-text.ts";
 
 const selection = {
   app: { value: "APP", summary: "Only of this application." },
@@ -63,7 +64,7 @@ export const callCommands = [
     run: async ({ client, print, flags }) => {
       const { app, fn, cursor } = flags;
       const list = await client.chaya.listDeadLetters({ app, fn, cursor, limit: wholeNumber(flags.limit, "--limit") });
-      const rows = list.items.map((one) => [one.id, name(one), one.attempts, one.diedAt, one.problem.sentence]);
+      const rows = list.items.map((one) => [one.id, name(one), one.attempts, one.diedAt, sentenceOf(one.problem)[0]]);
       print(list, () => table(["CALL", "FUNCTION", "ATTEMPTS", "DIED", "PROBLEM"], rows) + nextPage(list.nextCursor));
     },
   }),
@@ -102,7 +103,8 @@ function callTable(calls: readonly CallView[]): string {
 }
 
 function callText(call: CallView): string {
-  return fields({
+  const [sentence, ...quoted] = sentenceOf(call.problem);
+  const record = fields({
     call: call.id,
     function: name(call),
     image: call.image,
@@ -122,9 +124,15 @@ function callText(call: CallView): string {
     cause: call.causeId,
     trace: call.traceId,
     problem: call.problem?.code,
-    "": call.problem?.sentence,
+    "": sentence,
     hint: call.problem?.hint.replaceAll("CALL_ID", call.id),
   });
+  return record + quoted.map((line) => `  ${visibleText(line)}\n`).join("");
+}
+
+/** What a problem says, and then the lines that it quotes. */
+function sentenceOf(problem: CallView["problem"]): readonly string[] {
+  return problem?.sentence.split("\n") ?? [];
 }
 
 function name(of: { readonly application?: string | undefined; readonly function?: string | undefined }): string {

@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { commands } from "../commands.ts";
 import { runInMemory } from "../testing/memory-terminal.ts";
@@ -15,7 +14,7 @@ describe("completion", () => {
     [["apps", "create", "--c"], ["--config"]],
     [
       ["deploy", "--"],
-      ["--help", "--app", "--all", "--url", "--json"],
+      ["--help", "--app", "--all", "--watch", "--url", "--json"],
     ],
     [["nonsense", ""], []],
   ])("of %j offers %j", (words, offered) => {
@@ -32,17 +31,5 @@ describe("completion", () => {
   it("takes flags among the words as words", async () => {
     const run = await runInMemory(["complete", "--", "apps", "list", "--js"]);
     expect([run.code, run.out]).toEqual([0, "--json\n"]);
-  });
-
-  it("works in bash", async () => {
-    const { out: script } = await runInMemory(["completion", "bash"]);
-    const session = `chaya() { printf "%s:" "$@"; }\n${script}\nCOMP_WORDS=(chaya apps li) COMP_CWORD=2\n_chaya\necho "$COMPREPLY"\ncomplete -p chaya`;
-    expect(execFileSync("bash", ["-c", session]).toString()).toBe(
-      "complete:--:apps:li:\ncomplete -o default -F _chaya chaya\n",
-    );
-  });
-
-  it.each(["zsh", "fish"])("has a script for %s that asks the program", async (shell) => {
-    expect((await runInMemory(["completion", shell])).out).toContain("chaya complete --");
   });
 });

@@ -53,24 +53,37 @@ export function candidates(all: readonly Command[], words: readonly string[]): s
   return [...following].filter((word) => word !== "" && word.startsWith(typed));
 }
 
+/** Files are offered where the program has nothing to say. What goes wrong in it must not disturb the line being typed. */
 const scripts: Readonly<Record<(typeof shells)[number], string>> = {
   bash: `_chaya() {
   local IFS=$'\\n'
-  COMPREPLY=($(chaya complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}"))
+  COMPREPLY=($(chaya complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
 }
 complete -o default -F _chaya chaya
 `,
-  zsh: `_chaya() {
+  // Sourced, or named _chaya in a folder of $fpath. The words come as they were typed, quotes included.
+  zsh: `#compdef chaya
+_chaya() {
   local -a found
-  found=(\${(f)"$(chaya complete -- "\${(@)words[2,CURRENT]}")"})
+  found=(\${(f)"$(chaya complete -- "\${(@Q)words[2,CURRENT]}" 2>/dev/null)"})
   if (( \${#found} )); then compadd -a found; else _files; fi
 }
-compdef _chaya chaya
+if [[ \${funcstack[1]} == _chaya ]]; then
+  _chaya "$@"
+else
+  (( \${+functions[compdef]} )) || { autoload -Uz compinit && compinit }
+  compdef _chaya chaya
+fi
 `,
   fish: `function __chaya_complete
   set -l words (commandline -opc)
-  chaya complete -- $words[2..-1] (commandline -ct)
+  set -l found (chaya complete -- $words[2..-1] (commandline -ct) 2>/dev/null)
+  if set -q found[1]
+    printf '%s\\n' $found
+  else
+    __fish_complete_path (commandline -ct)
+  end
 end
-complete -c chaya -a "(__chaya_complete)"
+complete -c chaya -f -a "(__chaya_complete)"
 `,
 };

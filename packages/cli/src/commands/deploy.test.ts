@@ -32,7 +32,12 @@ async function write(files: Readonly<Record<string, string>>, folder = directory
 function chaya(...words: string[]) {
   return runInMemory(words, {
     directory,
-    environment: { CHAYA_URL: server.url, HOME: root, XDG_CACHE_HOME: join(root, "cache") },
+    environment: {
+      PATH: process.env.PATH ?? "",
+      CHAYA_URL: server.url,
+      HOME: root,
+      XDG_CACHE_HOME: join(root, "cache"),
+    },
   });
 }
 
@@ -47,7 +52,7 @@ interface Deployed {
 
 async function deploy(...words: string[]): Promise<Deployed["functions"]> {
   const run = await chaya("deploy", "--app", "demo", "--json", ...words);
-  expect(run.err.replaceAll(/^Created the application.*\n/gm, "")).toBe("");
+  expect(run.err.replaceAll(/^(Created the application.*|.* …)\n/gm, "")).toBe("");
   expect(run.code).toBe(0);
   return (run.json() as Deployed).functions;
 }
@@ -125,7 +130,7 @@ describe("a deployed function", () => {
     });
     const [deployed] = await deploy();
     await using running = await runBundle(bundleOf(deployed?.image));
-    expect(running.manifest.entrypoint).toEqual(["node", "--enable-source-maps", "src/main.bundle.mjs", "--flag"]);
+    expect(running.manifest.entrypoint).toEqual(["node", "--enable-source-maps", "src/main.bundle.cjs", "--flag"]);
     expect(JSON.parse((await running.call('{"text":"hi"}')).body)).toEqual([
       "HI!",
       "a name of mine",
@@ -135,7 +140,7 @@ describe("a deployed function", () => {
     expect((await running.call('{"text":""}')).status).toBe(502);
     expect(running.output()).toContain("--flag\n");
     expect(running.output()).toMatch(/nothing to shout\n\s+at shout .*src\/lib\/shout\.ts:4:/);
-    const script = await readFile(join(running.directory, "src/main.bundle.mjs"), "utf8");
+    const script = await readFile(join(running.directory, "src/main.bundle.cjs"), "utf8");
     expect(script).not.toContain(root);
   });
 
@@ -165,6 +170,7 @@ describe("a deployed function", () => {
       ".chaya/bundle.json",
       "data/greeting.txt",
       "func.bundle.cjs",
+      "func.bundle.cjs.map",
       "func.js",
       "func.yaml",
       "inside",
@@ -300,14 +306,19 @@ describe("deploy", () => {
       "with a missing package",
       { "func.yaml": functionFile, "func.js": 'require("nope/deep")' },
       1,
-      /func\.js:1:9: Could not resolve "nope\/deep"\n {2}Install it in the function's folder: npm install nope/,
+      /func\.js:1:9: Could not resolve "nope\/deep"\n {2}1 \| require.*\n {4}\| {9}\^+\n {2}Install it in the function's folder: npm install nope\n/,
     ],
-    ["with broken code", { "func.yaml": functionFile, "func.js": "const = 1" }, 1, /func\.js:1:7: /],
+    [
+      "with broken code",
+      { "func.yaml": functionFile, "func.js": "\tconst é = 1;\n\tconst = 2;" },
+      1,
+      /func\.js:2:8: Expected identifier but found "="\n {2}2 \| \tconst = 2;\n {4}\| \t {6}\^\n/,
+    ],
     [
       "with a broken package.json",
       { "func.yaml": functionFile, "func.js": "1", "package.json": "{" },
       1,
-      /package\.json is not JSON/,
+      /package\.json:1:2: Expected string in JSON/,
     ],
   ])("says what is wrong %s", async (name, files, code, message) => {
     await write(files);
@@ -321,6 +332,24 @@ describe("deploy", () => {
     const before = [...server.changes];
     await chaya("deploy", "--app", "demo");
     expect(server.changes).toEqual(before);
+  });
+
+  it.each([
+    ["node20", "var __using"],
+    ["node", "using file ="],
+  ])("for the runtime %s makes a script that it understands, and says so", async (runtime, expected) => {
+    await write({
+      "func.yaml": `${functionFile.replace("node", runtime)}entrypoint: node /function/func.js\n`,
+      // Long enough to be worth a code cache.
+      "func.js": `{ using file = { [Symbol.dispose]() {} }; console.log(file, "${"x".repeat(100_000)}"); }`,
+    });
+    const [deployed] = await deploy();
+    const code = await unpackBundle(bundleOf(deployed?.image));
+    const manifest = JSON.parse(await readFile(join(code, ".chaya/bundle.json"), "utf8"));
+    expect(manifest).toMatchObject({ runtime, entrypoint: ["node", "--enable-source-maps", "func.bundle.cjs"] });
+    expect("codeCache" in manifest).toBe(runtime === "node");
+    expect(await readFile(join(code, "func.bundle.cjs"), "utf8")).toContain(expected);
+    await rm(dirname(code), { recursive: true });
   });
 
   it("stores file modes, long and foreign names faithfully", async () => {

@@ -1,19 +1,15 @@
-import { readdir, stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
-import type { Client } from "@chaya/client";
-import { isProblem, looksSecret } from "@chaya/contract";
+import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { createClient } from "@chaya/client";
 import type { AppView } from "@chaya/contract/fn";
-import { CliError, usageError } from "../cli-error.ts";
+import { CliError, type ExitCode, exitCode, usageError } from "../cli-error.ts";
 import { serverCommand } from "../command.ts";
-import { type ApplicationFile, readApplicationFile } from "../deploy/application-file.ts";
-import { type DeployedFunction, deployFunction } from "../deploy/deploy-function.ts";
-import { functionFilePath } from "../deploy/function-file.ts";
-import { appNamed } from "../find-records.ts";
-import { secretWarning } from "../secret-warning.ts";
-import type { Terminal } from "../terminal.ts";
+import { readApplicationFile } from "../deploy/application-file.ts";
+import { applyApplication } from "../deploy/apply-application.ts";
+import { type DeployDeps, type DeployedFunction, deployFunction } from "../deploy/deploy-function.ts";
+import { functionFolders } from "../deploy/function-folders.ts";
+import { type Reload, watchDeploys } from "../deploy/watch-deploys.ts";
 import { visibleText } from "../visible-text.ts";
-
-const depthMax = 8;
 
 export const deployCommands = [
   serverCommand({
@@ -23,21 +19,22 @@ export const deployCommands = [
     flags: {
       app: { value: "APP", summary: "The application; created when missing. app.yaml's name when absent." },
       all: { summary: "Every function below the folder." },
+      watch: { summary: "Deploy again whenever a file changes, until Ctrl-C." },
     },
-    examples: ["chaya deploy --app demo", "chaya deploy --all ./photos"],
+    examples: ["chaya deploy --app demo", "chaya deploy --app demo --watch", "chaya deploy --all ./photos"],
     run: async ({ client, terminal, print, arguments: { DIR }, flags }) => {
       const folder = await existingFolder(resolve(terminal.directory, DIR ?? "."));
-      const file = await readApplicationFile(folder);
-      for (const warning of file?.warnings ?? []) terminal.stderr.write(`Warning: ${visibleText(warning)}\n`);
-      const name = flags.app ?? file?.name;
+      const name = flags.app ?? (await readApplicationFile(folder))?.name;
       if (name === undefined) throw usageError("Which application? Say --app APP, or name it in app.yaml.");
+      const place = { folder, name, isAll: flags.all, isJson: flags.json };
+      if (flags.watch) return await watchPlace({ client, terminal }, place);
       const folders = flags.all ? await functionFolders(folder) : [folder];
       if (folders.length === 0)
         throw new CliError({
           what: `There is no func.yaml below ${folder}.`,
           hint: "Make a function with: chaya init NAME",
         });
-      const app = await applyApplication({ client, terminal }, name, file);
+      const app = await applyPlace({ client, terminal }, place);
       const functions: DeployedFunction[] = [];
       for (const one of folders) {
         const deployed = await deployFunction({ client, terminal }, app, one);
@@ -45,59 +42,61 @@ export const deployCommands = [
         if (!flags.json) terminal.stdout.write(deployedText(deployed));
       }
       print({ app: app.name, functions }, () => "");
+      return exitCode.ok;
     },
   }),
 ];
+
+interface Place {
+  readonly folder: string;
+  /** Of the application. */
+  readonly name: string;
+  readonly isAll: boolean;
+  readonly isJson: boolean;
+}
+
+/** Makes the application what its file says. */
+async function applyPlace(deps: DeployDeps, { folder, name }: Place): Promise<AppView> {
+  const file = await readApplicationFile(folder);
+  for (const warning of file?.warnings ?? []) deps.terminal.stderr.write(`Warning: ${visibleText(warning)}\n`);
+  return await applyApplication(deps, name, file);
+}
+
+/** Deploys again whenever a file changes, until Ctrl-C; requests under way end with it. */
+async function watchPlace({ client, terminal }: DeployDeps, place: Place): Promise<ExitCode> {
+  const { folder, isAll, isJson } = place;
+  const interrupted = terminal.untilInterrupted();
+  const ending = createClient({
+    url: client.url,
+    fetch: (target, init) => fetch(target, { ...init, signal: interrupted }),
+  });
+  const deps = { client: ending, terminal };
+  if (!isJson) terminal.stdout.write(`Watching ${visibleText(folder)}; Ctrl-C ends it.\n`);
+  const onDeployed = (reload: Reload) =>
+    terminal.stdout.write(isJson ? `${JSON.stringify(reloadView(reload))}\n` : reloadText(reload, terminal.nowMs()));
+  await watchDeploys(deps, { folder, isAll, applyApplication: () => applyPlace(deps, place), onDeployed }, interrupted);
+  return exitCode.ok;
+}
+
+/** One line for a program. */
+function reloadView({ function: deployed, ...reload }: Reload): object {
+  return { ...deployed, ...reload };
+}
+
+/** What was deployed the first time, then one line each time. */
+function reloadText({ function: deployed, isFirst, ms, isWhole }: Reload, nowMs: number): string {
+  if (isFirst && isWhole) return deployedText(deployed);
+  const name = visibleText(`${deployed.app}/${deployed.name}`);
+  const what = isWhole
+    ? `Reloaded ${name} in ${ms} ms`
+    : `${name} tells its callers of this error until it is corrected`;
+  return `${new Date(nowMs).toTimeString().slice(0, 8)} ${what}\n`;
+}
 
 async function existingFolder(folder: string): Promise<string> {
   const found = await stat(folder).catch(() => undefined);
   if (found?.isDirectory()) return folder;
   throw usageError(`There is no folder ${folder}.`);
-}
-
-/** Folders with a function file, the outermost first; node_modules and hidden folders are not looked into. */
-async function functionFolders(folder: string, depth = 0): Promise<string[]> {
-  if (depth > depthMax) return [];
-  const entries = await readdir(folder, { withFileTypes: true });
-  const below = entries.filter(
-    (entry) => entry.isDirectory() && !entry.name.startsWith(".") && entry.name !== "node_modules",
-  );
-  const deeper: string[] = [];
-  for (const { name } of below.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    deeper.push(...(await functionFolders(join(folder, name), depth + 1)));
-  }
-  return functionFilePath(folder) === undefined ? deeper : [folder, ...deeper];
-}
-
-/** Creates the application, or merges what app.yaml says into it. */
-async function applyApplication(
-  { client, terminal }: { readonly client: Client; readonly terminal: Terminal },
-  name: string,
-  file: ApplicationFile | undefined,
-): Promise<AppView> {
-  for (const [key] of Object.entries(file?.config ?? {}).filter(([name, value]) => looksSecret(name, value))) {
-    terminal.stderr.write(secretWarning({ key, app: name, fn: undefined }));
-  }
-  const body = {
-    config: file?.config,
-    // Values that came out of YAML are JSON values; the server says so when one is not allowed.
-    annotations: file?.annotations as AppView["annotations"],
-    syslog_url: file?.syslogUrl,
-  };
-  const before = await appNamed(client, name);
-  if (before !== undefined) {
-    return file === undefined ? before : await client.fn.updateApp({ appId: before.id, body });
-  }
-  try {
-    const created = await client.fn.createApp({ body: { ...body, name } });
-    terminal.stderr.write(`Created the application ${visibleText(name)}.\n`);
-    return created;
-  } catch (error) {
-    // Another deploy created it between our question and now.
-    const other = isProblem(error, "application-exists") ? await appNamed(client, name) : undefined;
-    if (other === undefined) throw error;
-    return other;
-  }
 }
 
 function deployedText(deployed: DeployedFunction): string {

@@ -92,7 +92,10 @@ async function nodeFindings(client: Client): Promise<Finding[]> {
     const node = await client.chaya.getNode();
     const kind = `${node.runtime} runtime, isolation ${node.isolation}, ${node.store} store, Node ${node.node}`;
     const facts: Finding = { verdict: "ok", what: `It has the ${kind}; ${node.instances} instances run.` };
-    return [facts, ...node.warnings.map((what): Finding => ({ verdict: "warning", what }))];
+    const isolation = node.isolationNotes.map(
+      (what, index): Finding => ({ verdict: node.isolation === "none" && index === 0 ? "warning" : "ok", what }),
+    );
+    return [facts, ...isolation, ...node.warnings.map((what): Finding => ({ verdict: "warning", what }))];
   } catch (error) {
     if (error instanceof ServerUnreachable) throw error;
     const what = `It does not tell about itself: ${error instanceof Error ? error.message : error}`;

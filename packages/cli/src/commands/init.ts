@@ -1,8 +1,9 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
-import { boilerplate, runtimes } from "../boilerplate.ts";
+import { writeFreshFunction } from "../boilerplates/fresh-function.ts";
 import { CliError, usageError } from "../cli-error.ts";
 import { localCommand } from "../command.ts";
+import { runtimeNames } from "../deploy/function-runtime.ts";
 
 export const initCommands = [
   localCommand({
@@ -10,27 +11,27 @@ export const initCommands = [
     summary: "Make the folder NAME with a function that works.",
     arguments: { NAME: { summary: "Name of the function and of the folder." } },
     flags: {
-      runtime: { value: "RUNTIME", summary: `${runtimes.join(" or ")} (node).` },
+      runtime: { value: "RUNTIME", summary: `One of ${runtimeNames.join(", ")} (node).` },
       trigger: { value: "http", summary: "Adds an HTTP trigger at /NAME." },
     },
-    examples: ["chaya init --runtime node --trigger http hello", "cd hello && chaya deploy --app demo"],
+    examples: [
+      "chaya init --runtime node --trigger http hello",
+      "cd hello && chaya deploy --app demo",
+      "chaya init --runtime python hello",
+    ],
     run: async ({ terminal, arguments: { NAME }, flags }) => {
-      const runtime = runtimes.find((known) => known === (flags.runtime ?? "node"));
+      const runtime = runtimeNames.find((known) => known === (flags.runtime ?? "node"));
       if (runtime === undefined)
-        throw usageError(`The runtime '${flags.runtime}' is not known.`, `Known: ${runtimes.join(", ")}.`);
+        throw usageError(`The runtime '${flags.runtime}' is not known.`, `Known: ${runtimeNames.join(", ")}.`);
       if (flags.trigger !== undefined && flags.trigger !== "http") {
         throw usageError(`The trigger '${flags.trigger}' is not known.`, "Known: http.");
       }
       const folder = resolve(terminal.directory, NAME);
-      const files = boilerplate({
-        name: functionName(NAME),
-        runtime,
-        hasTrigger: flags.trigger !== undefined,
-      });
+      const options = { name: functionName(NAME), runtime, hasTrigger: flags.trigger !== undefined };
       await makeFolder(folder, NAME);
-      for (const [name, text] of Object.entries(files)) await writeFile(resolve(folder, name), text, { flag: "wx" });
+      const files = await writeFreshFunction(folder, options);
       terminal.stdout.write(
-        `Made ${NAME} with ${Object.keys(files).join(", ")}.\nDeploy it with: cd ${NAME} && chaya deploy --app demo\n`,
+        `Made ${NAME} with ${files.join(", ")}.\nDeploy it with: cd ${NAME} && chaya deploy --app demo\n`,
       );
     },
   }),

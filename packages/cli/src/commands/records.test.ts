@@ -290,6 +290,23 @@ describe("calls and logs", () => {
     ]);
   });
 
+  it("show what a failed start printed in lines of its own, everywhere", async () => {
+    const sentence = "It could not be started. It printed:\nconst = 1\n\u001b[31m  ^";
+    const problem = { code: "instance-start-failed", sentence, hint: "Correct it." };
+    server.answers.set("GET /chaya/v1/calls/01C", { body: { ...call, problem } });
+    expect((await chaya("calls get 01C")).out).toMatch(
+      /It printed:\nhint +Correct it\.\n {2}const = 1\n {2}\\x1b\[31m {2}\^\n$/,
+    );
+    const dead = { ...call, attempts: 3, diedAt: "t", problem };
+    server.answers.set("GET /chaya/v1/dead-letters", { body: { items: [dead] } });
+    expect((await chaya("calls dead")).out).toMatch(/It printed:\n$/);
+    const items = [line(`${sentence}\nCorrect it.`, "platform"), line("one\nline", "stdout")];
+    server.answers.set("GET /chaya/v1/logs", { body: { items } });
+    expect((await chaya("logs")).out).toMatch(
+      /It printed:\n {4}const = 1\n {4}\\x1b\[31m {2}\^\n {4}Correct it\.\n.* one\\x0aline\n$/,
+    );
+  });
+
   it("are shown with their problem, log and input", async () => {
     server.answers.set("GET /chaya/v1/calls/01C", { body: call });
     server.answers.set("GET /chaya/v1/calls/01C/log", {
@@ -344,15 +361,18 @@ describe("doctor", () => {
     store: "embedded",
     node: "26.10.0",
     instances: 0,
+    isolationNotes: ["Functions run as plain processes: bubblewrap is not installed.", "Control groups limit memory."],
     warnings: ["Trusted code only."],
   };
 
-  it("finds nothing wrong, and repeats the node's warnings", async () => {
+  it("finds nothing wrong, repeats the node's warnings and explains what its functions run in", async () => {
     server.answers.set("GET /version", { body: { version: cliVersion() } });
     server.answers.set("GET /chaya/v1/node", { body: node });
     const run = await chaya("doctor");
     expect(run.out).toContain("ok       The clocks of client and server agree.");
     expect(run.out).toContain("warning  Trusted code only.");
+    expect(run.out).toContain("warning  Functions run as plain processes: bubblewrap is not installed.");
+    expect(run.out).toContain("ok       Control groups limit memory.");
     expect(run.out).toContain("ok       @fnproject/fdk comes with the command line.");
     expect([run.code, run.out.includes("WRONG")]).toEqual([0, false]);
   });

@@ -1,8 +1,8 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@chaya/client";
-import { boilerplate } from "../boilerplate.ts";
+import { writeFreshFunction } from "../boilerplates/fresh-function.ts";
 import { type ExitCode, exitCode } from "../cli-error.ts";
 import { localCommand } from "../command.ts";
 import { deployFunction } from "../deploy/deploy-function.ts";
@@ -15,6 +15,7 @@ const startFlags = {
   data: { value: "DIRECTORY", summary: "Data directory (.chaya)." },
   store: { value: "STORE", summary: "embedded, or postgres://USER@HOST/DATABASE." },
   runtime: { value: "RUNTIME", summary: "What runs functions: process." },
+  sandbox: { value: "SANDBOX", summary: "What functions run in: auto, bwrap, or none for trusted code only (auto)." },
   auth: { value: "MODE", summary: "Who may use the control API: none = you, from this machine." },
   "public-url": { value: "URL", summary: "The URL that clients use (http://localhost:PORT)." },
   domain: { value: "NAME", summary: "Domain below which gateways and sites get their names (localhost)." },
@@ -54,8 +55,7 @@ function exitCodeOf(code: number): ExitCode {
 async function deployExample(terminal: Terminal, url: string): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "chaya-example-"));
   try {
-    const files = boilerplate({ name: "hello", runtime: "node", hasTrigger: true });
-    for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+    await writeFreshFunction(folder, { name: "hello", runtime: "node", hasTrigger: true });
     const client = createClient({ url });
     const app = (await appNamed(client, "example")) ?? (await client.fn.createApp({ body: { name: "example" } }));
     const { triggers } = await deployFunction({ client, terminal }, app, folder);

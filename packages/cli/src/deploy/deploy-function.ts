@@ -7,8 +7,10 @@ import { secretWarning } from "../secret-warning.ts";
 import type { Terminal } from "../terminal.ts";
 import { visibleText } from "../visible-text.ts";
 import { buildModules } from "./build-folder.ts";
-import { functionBundle } from "./function-bundle.ts";
+import { BundleMemory } from "./bundle-memory.ts";
+import { type BundleSource, type FunctionBundle, functionBundle } from "./function-bundle.ts";
 import { type FunctionFile, readFunctionFile, type TriggerSpec } from "./function-file.ts";
+import { buildCode } from "./languages/build-code.ts";
 import { runProgram } from "./run-program.ts";
 
 export interface DeployedFunction {
@@ -28,33 +30,57 @@ export interface DeployedFunction {
   }[];
 }
 
-interface DeployDeps {
+export interface DeployDeps {
   readonly client: Client;
   readonly terminal: Terminal;
 }
 
 /** Packs, uploads and applies one folder. Safe to repeat: what is the same stays as it is. */
 export async function deployFunction(deps: DeployDeps, app: AppView, folder: string): Promise<DeployedFunction> {
-  const { client, terminal } = deps;
+  await using memory = new BundleMemory(deps.terminal.nowMs);
   const file = await readFunctionFile(folder);
-  warn(terminal, file, app);
+  warn(deps.terminal, file, app);
+  const bundle = await buildAndPack(deps.terminal, { folder, file, memory, isDraft: false });
+  return await applyBundle(deps, app, { file, bytes: bundle.bytes });
+}
+
+/** Runs the build commands of a function, installs or compiles what its language needs, and packs it. */
+export async function buildAndPack(
+  terminal: Terminal,
+  source: { readonly folder: string; readonly file: FunctionFile } & Pick<BundleSource, "memory" | "isDraft">,
+): Promise<FunctionBundle> {
+  const { folder, file, ...options } = source;
   for (const command of file.build) {
     const place = {
       folder,
       what: `The build command '${command}'`,
       hint: `It stands in ${file.fileName} under 'build'.`,
+      environment: terminal.environment,
     };
     await withProgress(terminal, `Running ${visibleText(command)}`, runProgram(["/bin/sh", "-c", command], place));
   }
-  const modules = await buildModules(folder, terminal);
-  const packing = functionBundle({ folder, functionFile: file, buildModules: modules });
+  const code = await buildCode({ folder, functionFile: file, terminal });
+  const modules = code === undefined ? await buildModules(folder, terminal) : undefined;
+  const packing = functionBundle({ folder, functionFile: file, buildModules: modules, code, ...options });
   const bundle = await withProgress(terminal, `Packing ${file.name}`, packing);
   for (const warning of bundle.warnings) terminal.stderr.write(`Warning: ${visibleText(warning)}\n`);
-  const upload = client.uploadBundle({ app: app.name, fn: file.name, bytes: bundle.bytes });
-  const stored = await withProgress(terminal, `Uploading ${bundle.bytes.length} bytes`, upload);
-  const { fn, isNew } = await applyFunction(client, app, { file, image: stored.image });
-  const triggers: TriggerView[] = [];
-  for (const spec of file.triggers) triggers.push(await applyTrigger(client, fn, spec));
+  return bundle;
+}
+
+/** Uploads a bundle and makes it what the function runs; its triggers become those of its file. */
+export async function applyBundle(
+  { client, terminal }: DeployDeps,
+  app: AppView,
+  packed: { readonly file: FunctionFile; readonly bytes: Buffer },
+): Promise<DeployedFunction> {
+  const { file, bytes } = packed;
+  const upload = client.uploadBundle({ app: app.name, fn: file.name, bytes });
+  const [stored, before] = await Promise.all([
+    withProgress(terminal, `Uploading ${bytes.length} bytes`, upload),
+    fnNamed(client, app, file.name),
+  ]);
+  const fn = await applyFunction(client, app, { file, image: stored.image, before });
+  const triggers = await Promise.all(file.triggers.map((spec) => applyTrigger(client, fn, spec)));
   return {
     app: app.name,
     name: fn.name,
@@ -62,7 +88,7 @@ export async function deployFunction(deps: DeployDeps, app: AppView, folder: str
     image: fn.image,
     bundleBytes: stored.bytes,
     isNewImage: stored.isNew,
-    isNewFunction: isNew,
+    isNewFunction: before === undefined,
     endpoint: endpointOf(fn, invokeEndpointKey),
     triggers: triggers.map((one) => ({
       name: one.name,
@@ -72,17 +98,17 @@ export async function deployFunction(deps: DeployDeps, app: AppView, folder: str
   };
 }
 
-function warn(terminal: Terminal, file: FunctionFile, app: AppView): void {
+/** Says what of the file is likely to be a mistake. */
+export function warn(terminal: Terminal, file: FunctionFile, app: AppView): void {
   for (const warning of file.warnings) terminal.stderr.write(`Warning: ${visibleText(warning)}\n`);
   for (const [key] of Object.entries(file.config).filter(([name, value]) => looksSecret(name, value))) {
     terminal.stderr.write(secretWarning({ key, app: app.name, fn: file.name }));
   }
   const given = { ...app.config, ...file.config };
   for (const key of file.expectedConfig.filter((name) => !Object.hasOwn(given, name))) {
-    terminal.stderr.write(
-      `Warning: ${file.fileName} expects the config key ${visibleText(key)}, which has no value yet.\n`,
-    );
-    terminal.stderr.write(`  Set it with: chaya config set ${app.name} ${visibleText(key)}=VALUE --fn ${file.name}\n`);
+    const expected = `${file.fileName} expects the config key ${visibleText(key)}, which has no value yet.`;
+    const command = `chaya config set ${app.name} ${visibleText(key)}=VALUE --fn ${file.name}`;
+    terminal.stderr.write(`Warning: ${expected}\n  Set it with: ${command}\n`);
   }
 }
 
@@ -90,9 +116,9 @@ function warn(terminal: Terminal, file: FunctionFile, app: AppView): void {
 async function applyFunction(
   client: Client,
   app: AppView,
-  wanted: { readonly file: FunctionFile; readonly image: string },
-): Promise<{ readonly fn: FnView; readonly isNew: boolean }> {
-  const { file, image } = wanted;
+  wanted: { readonly file: FunctionFile; readonly image: string; readonly before: FnView | undefined },
+): Promise<FnView> {
+  const { file, image, before } = wanted;
   const body = {
     image,
     memory: file.memory,
@@ -102,13 +128,9 @@ async function applyFunction(
     // Values that came out of YAML are JSON values; the server says so when one is not allowed.
     annotations: file.annotations as FnView["annotations"],
   };
-  const before = await fnNamed(client, app, file.name);
-  if (before === undefined) {
-    const fn = await client.fn.createFn({ body: { ...body, name: file.name, app_id: app.id } });
-    return { fn, isNew: true };
-  }
+  if (before === undefined) return await client.fn.createFn({ body: { ...body, name: file.name, app_id: app.id } });
   await client.fn.updateFn({ fnId: before.id, body });
-  return { fn: await client.fn.getFn({ fnId: before.id }), isNew: false };
+  return await client.fn.getFn({ fnId: before.id });
 }
 
 async function applyTrigger(client: Client, fn: FnView, spec: TriggerSpec): Promise<TriggerView> {

@@ -23,6 +23,28 @@ describe("func.yaml", () => {
     });
   });
 
+  it.each([
+    ["node", "javascript", "node"],
+    ["typescript", "javascript", "node"],
+    ["node22", "javascript", "node22"],
+    ["/opt/node/bin/node", "javascript", "/opt/node/bin/node"],
+    ["python3.12", "python", "python"],
+    ["java17", "java", "java"],
+    ["rust", "rust", "rust"],
+    ["any", "any", "any"],
+  ])("knows the runtime %s", (text, language, name) => {
+    expect(read(`runtime: ${text}`).runtime).toEqual({ language, name });
+  });
+
+  it("takes a command as Fn's text or as a list of words", () => {
+    expect(read('runtime: any\nformat: stdio\nentrypoint: a  b\ncmd: [c, d e, "5"]')).toMatchObject({
+      format: "stdio",
+      entrypoint: ["a", "b"],
+      cmd: ["c", "d e", "5"],
+    });
+    expect(read("runtime: python")).toMatchObject({ format: "http-stream", entrypoint: undefined, cmd: undefined });
+  });
+
   it("is JSON, too", () => {
     const file = functionFileOf(parseYamlFile("func.json", '{"schema_version":20180708,"name":"j","memory":64}'), "x");
     expect(file).toMatchObject({ name: "j", memory: 64 });
@@ -69,7 +91,14 @@ describe("func.yaml", () => {
     ["a tab as indentation", "config:\n\tA: 1", /tabs? .*indentation|Tabs/i],
     ["two keys of one name", "name: a\nname: b", /unique/],
     ["something else than a map", undefined, /must be a map/],
-    ["an unknown runtime", "runtime: python", /'python' cannot be deployed as code yet/],
+    [
+      "an unknown runtime",
+      "runtime: kotlin",
+      /'kotlin' cannot be deployed as code; these can: node, typescript, python/,
+    ],
+    ["a runtime that only begins like one", "runtime: rust2", /'rust2' cannot be deployed/],
+    ["one of Fn's old formats", "format: json", /format must be http-stream or stdio, not 'json'/],
+    ["an entrypoint with a map in its list", "entrypoint: [node, {a: b}]", /entrypoint must be text/],
     ["a name in upper case", "name: Hello", /'Hello' cannot be the name/],
     ["a name with a slash", "name: a/../b", /cannot be the name/],
     ["an entrypoint that is not node", "entrypoint: sh -c x", /must be 'node FILE'/],

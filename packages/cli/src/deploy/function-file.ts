@@ -3,8 +3,10 @@ import { basename, join } from "node:path";
 import { allowedSetting, FunctionSettings, settingNames, settingsPrefix } from "@chaya/contract/annotations";
 import { CliError } from "../cli-error.ts";
 import { nearest } from "../nearest.ts";
+import { type FunctionRuntime, functionRuntime, runtimeNames } from "./function-runtime.ts";
 import {
   fileError,
+  isList,
   readBoolean,
   readList,
   readText,
@@ -20,8 +22,13 @@ import {
 export interface FunctionFile {
   readonly fileName: string;
   readonly name: string;
-  /** The program and its arguments; undefined: the usual entry file. */
+  readonly runtime: FunctionRuntime;
+  /** stdio: the program is run once per call, with the body on standard input and the answer on standard output. */
+  readonly format: "http-stream" | "stdio";
+  /** The program and its arguments; undefined: what is usual for the runtime. */
   readonly entrypoint: readonly string[] | undefined;
+  /** Follows the entrypoint; alone it is the command, or for Java the class. */
+  readonly cmd: readonly string[] | undefined;
   readonly memory: number | undefined;
   readonly timeout: number | undefined;
   readonly idleTimeout: number | undefined;
@@ -46,7 +53,7 @@ export interface TriggerSpec {
 
 const fileNames = ["func.yaml", "func.yml", "func.json"] as const;
 const schemaVersion = 20180708;
-/** Every key of Fn's schema 20180708, and ours: `chaya` and `bundle`. */
+/** Every key of Fn's schema 20180708, and ours: `format`, `chaya` and `bundle`, which Fn's CLI passes over. */
 const knownKeys = [
   "schema_version",
   "name",
@@ -56,6 +63,7 @@ const knownKeys = [
   "run_image",
   "cmd",
   "entrypoint",
+  "format",
   "content_type",
   "type",
   "memory",
@@ -94,10 +102,15 @@ export async function readFunctionFile(folder: string): Promise<FunctionFile> {
 export function functionFileOf(file: YamlFile, folderName: string): FunctionFile {
   checkSchema(file);
   const settings = readSettings(file);
+  const runtime = readRuntime(file);
+  if (runtime.language === "javascript") checkNodeCommand(file);
   return {
     fileName: file.name,
     name: readName(file, folderName),
-    entrypoint: readEntrypoint(file),
+    runtime,
+    format: readFormat(file),
+    entrypoint: readWords(file, "entrypoint"),
+    cmd: readWords(file, "cmd"),
     memory: readWholeNumber(file, "memory"),
     timeout: readWholeNumber(file, "timeout"),
     idleTimeout: readWholeNumber(file, "idle_timeout"),
@@ -121,10 +134,19 @@ function checkSchema(file: YamlFile): void {
   if (version !== schemaVersion) {
     throw fileError(file.name, `its schema_version must be ${schemaVersion}, not ${version ?? "absent"}`);
   }
-  const runtime = readText(file, "runtime") ?? "node";
-  if (!/^(node\d*|nodejs|typescript)$/.test(runtime)) {
-    throw fileError(file.name, `the runtime '${runtime}' cannot be deployed as code yet; node and typescript can`);
-  }
+}
+
+function readRuntime(file: YamlFile): FunctionRuntime {
+  const text = readText(file, "runtime") ?? "node";
+  const runtime = functionRuntime(text);
+  if (runtime !== undefined) return runtime;
+  throw fileError(file.name, `the runtime '${text}' cannot be deployed as code; these can: ${runtimeNames.join(", ")}`);
+}
+
+function readFormat(file: YamlFile): FunctionFile["format"] {
+  const format = readText(file, "format") ?? "http-stream";
+  if (format === "http-stream" || format === "stdio") return format;
+  throw fileError(file.name, `its format must be http-stream or stdio, not '${format}'`);
 }
 
 function readName(file: YamlFile, folderName: string): string {
@@ -137,16 +159,18 @@ function readName(file: YamlFile, folderName: string): string {
   );
 }
 
-/** Fn splits at white space and gives `cmd` as further arguments. */
-function readEntrypoint(file: YamlFile): readonly string[] | undefined {
-  const words = [readText(file, "entrypoint"), readText(file, "cmd")].flatMap(
-    (text) => text?.split(/\s+/).filter(Boolean) ?? [],
-  );
-  if (words.length === 0) return undefined;
-  if (words[0] !== "node" || words.length < 2) {
-    throw fileError(file.name, `its entrypoint must be 'node FILE', not '${words.join(" ")}'`);
-  }
-  return words;
+function checkNodeCommand(file: YamlFile): void {
+  const words = [...(readWords(file, "entrypoint") ?? []), ...(readWords(file, "cmd") ?? [])];
+  if (words.length === 0 || (words[0] === "node" && words.length > 1)) return;
+  throw fileError(file.name, `its entrypoint must be 'node FILE', not '${words.join(" ")}'`);
+}
+
+/** Fn splits at white space. A list, which Fn does not know, keeps words with blanks in them. */
+function readWords(file: YamlFile, key: string): readonly string[] | undefined {
+  const words = isList(file, key)
+    ? readList(file, key).map((word) => textOf(file, key, word))
+    : (readText(file, key)?.split(/\s+/).filter(Boolean) ?? []);
+  return words.length === 0 ? undefined : words;
 }
 
 /** The map `chaya:`, each setting under the name of its annotation. */

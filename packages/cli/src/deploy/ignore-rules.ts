@@ -7,15 +7,17 @@ export type IsIgnored = (path: string, isDirectory: boolean) => boolean;
 
 /** Never of use at run time, or nobody's business: credentials are not code. `!` in .chayaignore takes one back. */
 const alwaysIgnored = [".git/", ".chaya/", ".chayaignore", ".fnignore", ".DS_Store", ".env", ".env.*", ".npmrc"];
+/** What editors keep beside a file while it is open, or leave behind. */
+const editorFiles = ["*~", ".*.sw?", ".#*", "4913"];
 const rulesBytesMax = 64 * 1024;
 
-/** The rules of .chayaignore, else .fnignore, after those that always hold. The last rule that matches decides. */
-export async function readIgnoreRules(folder: string): Promise<IsIgnored> {
+/** The rules of .chayaignore, else .fnignore, after `before` and those that always hold. The last that matches decides. */
+export async function readIgnoreRules(folder: string, before: readonly string[] = []): Promise<IsIgnored> {
   const path = [".chayaignore", ".fnignore"]
     .map((name) => join(folder, name))
     .find((candidate) => existsSync(candidate));
   const text = path === undefined ? "" : (await readFile(path, "utf8")).slice(0, rulesBytesMax);
-  return ignoreRules([...alwaysIgnored, ...text.split(/\r?\n/)]);
+  return ignoreRules([...alwaysIgnored, ...editorFiles, ...before, ...text.split(/\r?\n/)]);
 }
 
 /** Rules in the language of .gitignore: `*`, `?`, `**`, `/` at the start or end, `!`, `#`. */

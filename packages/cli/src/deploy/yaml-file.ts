@@ -1,6 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
-import { type Document, isMap, isScalar, parseDocument, type YAMLMap } from "yaml";
+import { type Document, isMap, isScalar, isSeq, parseDocument, type YAMLMap } from "yaml";
 import { CliError } from "../cli-error.ts";
 import { nearest } from "../nearest.ts";
 
@@ -90,6 +90,10 @@ export function readList(file: YamlFile, key: string): readonly unknown[] {
   if (value === undefined || value === null) return [];
   if (Array.isArray(value)) return value;
   throw fileError(file.name, `${key} must be a list`);
+}
+
+export function isList(file: YamlFile, key: string): boolean {
+  return isSeq(resolved(file, nodeAt(file.map, key)));
 }
 
 function entriesBelow(file: YamlFile, key: string): [string, unknown][] {

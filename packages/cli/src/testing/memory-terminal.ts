@@ -18,6 +18,8 @@ export interface CliRunOptions {
   /** Standard input and outputs are a terminal. */
   readonly isTTY?: boolean;
   readonly nowMs?: number;
+  /** Ctrl-C, for commands that run until then. */
+  readonly interrupted?: AbortSignal;
 }
 
 /** Runs a command of `chaya` as a shell would, without a process. */
@@ -33,6 +35,7 @@ export async function runInMemory(words: readonly string[], options: CliRunOptio
     environment: options.environment ?? {},
     directory: options.directory ?? "/nowhere",
     nowMs: () => options.nowMs ?? Date.now(),
+    untilInterrupted: () => options.interrupted ?? new AbortController().signal,
   };
   const code = await runWords(words, terminal);
   const out = Buffer.concat(chunks.out).toString();
