@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { repository } from "./lib/tools.ts";
 
-for (const name of ["warm-call", "hot-function", "detached", "events", "interference", "start"]) {
+for (const name of ["warm-call", "hot-function", "detached", "events", "interference", "start", "reload"]) {
   console.log(`\n# ${name}`);
   spawnSync(process.execPath, [join(repository, "bench", `${name}.ts`)], { stdio: "inherit" });
 }

@@ -1,4 +1,5 @@
 import { type AnyRoute, limits, problemStatus, problems } from "@chaya/contract";
+import { allowedSetting, describedSetting, settingNames, settingsPrefix } from "@chaya/contract/annotations";
 import { chayaRoutes } from "@chaya/contract/chaya";
 import { fnRoutes } from "@chaya/contract/fn";
 import { allRoutes, memberNames } from "@chaya/contract/openapi";
@@ -9,6 +10,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ["packages/contract/src/fn/routes.generated.ts", clientRoutes("fnRoutes", fnRoutes)],
     ["packages/contract/src/chaya/routes.generated.ts", clientRoutes("chayaRoutes", chayaRoutes)],
     ["docs/reference/api.md", apiReference()],
+    ["docs/reference/annotations.md", annotationsReference()],
     ["docs/reference/problems.md", problemsReference()],
     ["docs/reference/limits.md", limitsReference()],
   ]);
@@ -55,6 +57,7 @@ function apiReference(): string {
 
 function routeSection(name: string, route: AnyRoute): string {
   const lines = [`## \`${route.method} ${route.path}\``, "", route.summary, "", `- name: \`${name}\``];
+  if (route.door === "function") lines.push("- at the function door (`OCI_LOCAL_ENDPOINT`) only");
   if (route.auth !== undefined) lines.push(`- needs: ${route.auth.action} ${route.auth.resource}`);
   const query = memberNames(route.query, "input");
   if (query.length > 0) lines.push(`- query: ${inCode(query)}`);
@@ -70,6 +73,20 @@ function routeSection(name: string, route: AnyRoute): string {
 
 function inCode(names: readonly string[]): string {
   return names.map((name) => `\`${name}\``).join(", ");
+}
+
+function annotationsReference(): string {
+  const rows = settingNames().map((name) => {
+    const { text = "", byDefault } = describedSetting(name) ?? {};
+    return `| \`${settingsPrefix}${name}\` | ${allowedSetting(name)} | ${byDefault ?? "–"} | ${text} |`;
+  });
+  return [
+    "# Annotations",
+    generatedNote,
+    "Our settings on Fn's function records: annotations of this name, or the map `chaya:` of func.yaml without the prefix.",
+    ["| annotation | value | default | what it sets |", "|---|---|---|---|", ...rows].join("\n"),
+    "",
+  ].join("\n\n");
 }
 
 function problemsReference(): string {

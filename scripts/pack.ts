@@ -1,7 +1,7 @@
 // Builds the packages and packs them: published packages ship built files, because Node strips no types below
 // node_modules.  usage: node scripts/pack.ts [DIRECTORY]   (default: dist)
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -46,6 +46,13 @@ function pack(name: string): string {
 function build(source: string, outDir: string): void {
   const tsc = join(root, "node_modules/.bin/tsc");
   execFileSync(tsc, ["-p", join(source, "tsconfig.json"), "--outDir", outDir], { stdio: "inherit" });
+  copyScripts(join(source, "src"), outDir);
+}
+
+/** What runs inside of instances is no TypeScript, and the compiler leaves it behind. */
+function copyScripts(source: string, outDir: string): void {
+  for (const path of readdirSync(source, { encoding: "utf8", recursive: true }))
+    if (/\/inside\/[^/]+\.(cjs|mjs|py)$/.test(path)) cpSync(join(source, path), join(outDir, path));
 }
 
 function publishedManifest(manifest: Manifest): Manifest {

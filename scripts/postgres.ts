@@ -3,6 +3,7 @@ import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { installFromDebian } from "./debian.ts";
 
 export interface Postgres {
   /** Of the administration database; the user may create others. */
@@ -19,8 +20,8 @@ export interface Postgres {
 export async function startPostgres(): Promise<Postgres> {
   const programs = findPrograms() ?? installPrograms();
   const user = serverUser();
-  // A socket's path may have 107 bytes, so the name is short.
-  const directory = mkdtempSync(join(tmpdir(), "pg-"));
+  // A socket's path may have 107 bytes, so the name is short; and root's own TMPDIR may be closed to others.
+  const directory = mkdtempSync(join(user === undefined ? tmpdir() : "/tmp", "pg-"));
   if (user !== undefined) chownSync(directory, user.uid, user.gid);
   const data = join(directory, "data");
   const settings = ["-U", "chaya", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"];
@@ -54,16 +55,7 @@ function findPrograms(): string | undefined {
 }
 
 function installPrograms(): string {
-  if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get"))
-    throw new Error("The tests need PostgreSQL. Install it so that 'initdb' and 'postgres' are found in PATH.");
-  console.error("Installing PostgreSQL from Debian (once) …");
-  const aptGet = (...options: readonly string[]) =>
-    execFileSync("apt-get", options, {
-      stdio: ["ignore", "ignore", "inherit"],
-      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
-    });
-  aptGet("update", "-q");
-  aptGet("install", "-y", "-q", "--no-install-recommends", "postgresql");
+  installFromDebian("PostgreSQL ('initdb' and 'postgres' in PATH)", ["postgresql"]);
   const programs = findPrograms();
   if (programs === undefined)
     throw new Error("apt-get installed postgresql, but 'initdb' is not where Debian puts it.");

@@ -47,6 +47,12 @@ export async function endedCall(url: string, callId: string): Promise<CallView> 
   }, `the end of call ${callId}`);
 }
 
+/** The id of a call whose record says that it runs. */
+export async function runningCall(url: string): Promise<string | undefined> {
+  const { items } = await read<{ items: readonly CallView[] }>(`${url}/chaya/v1/calls?status=running`);
+  return items[0]?.id;
+}
+
 export async function logOf(url: string, callId: string): Promise<readonly LogLineView[]> {
   return (await read<{ items: LogLineView[] }>(`${url}/chaya/v1/calls/${callId}/log`)).items;
 }

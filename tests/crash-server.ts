@@ -13,15 +13,18 @@ const stopAt = Number(at ?? Number.POSITIVE_INFINITY);
 let isCounting = false;
 let operations = 0;
 
-const platform = await startPlatform(readConfig({ data, store, port: "0", "log-level": "error" }, {}), {
-  workLeaseMs: 2_000,
-  wrapStores: ({ main, telemetry }: Stores): Stores => ({ main: withFailpoints(main), telemetry }),
-  wrapPayloads: (payloads: PayloadDriver): PayloadDriver =>
-    delegating(payloads, {
-      write: (source, options) => durable(() => payloads.write(source, options)),
-      remove: (id) => durable(() => payloads.remove(id)),
-    }),
-});
+const platform = await startPlatform(
+  readConfig({ data, store, port: "0", "log-level": "error", sandbox: "none" }, {}),
+  {
+    workLeaseMs: 2_000,
+    wrapStores: ({ main, telemetry }: Stores): Stores => ({ main: withFailpoints(main), telemetry }),
+    wrapPayloads: (payloads: PayloadDriver): PayloadDriver =>
+      delegating(payloads, {
+        write: (source, options) => durable(() => payloads.write(source, options)),
+        remove: (id) => durable(() => payloads.remove(id)),
+      }),
+  },
+);
 // The parent deploys first; only what follows is counted.
 process.on("SIGUSR2", () => {
   isCounting = true;

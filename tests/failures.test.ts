@@ -82,7 +82,13 @@ const failures: readonly Failure[] = [
   },
   {
     ...{ name: "throws while it is imported", deployed: { config: { START: "throw" } }, status: 502 },
-    ...{ message: initFailed, problem: "instance-start-failed", detail: /exit code 1/ },
+    message: initFailed,
+    ...{ problem: "instance-start-failed", detail: /exit code 1\. It printed:\n.*import failed/s },
+  },
+  {
+    ...{ name: "cannot be compiled", deployed: { code: "let fine;\nconst = 1;\n", image: undefined }, status: 502 },
+    message: initFailed,
+    ...{ problem: "instance-start-failed", detail: /func\.js:2\nconst = 1;\n +\^\n+SyntaxError: Unexpected token/ },
   },
   {
     ...{ name: "answers garbage instead of HTTP", input: { raw: { bytes: "what?\r\n\r\n" } }, status: 502 },
@@ -226,6 +232,18 @@ for (const store of testStores())
       expect(await ask()).toMatchObject({ status: 200, text: "1" });
     });
 
+    it("that fails at its start tells nobody what it printed where callers come from elsewhere", async () => {
+      await using far = await startTestPlatform(store, { flags: { "public-url": "https://faas.example.com" } });
+      const fnId = await deployCode(far.url, { app: "far", name: "broken", code: "const = 1;" });
+      const answer = await send(`${far.url}/invoke/${fnId}`, {});
+      expect(shownProblem(answer).detail).toBe("The function could not be started: exit code 1.");
+      const printed = async () => {
+        const { items } = await read<{ items: { text: string }[] }>(`${far.url}/chaya/v1/logs?app=far`);
+        return items.find(({ text }) => text.startsWith("SyntaxError"));
+      };
+      expect(await until(printed, "what it printed, in its log")).toBeDefined();
+    });
+
     it("that calls itself is stopped at the end of the longest chain allowed", async () => {
       const fnId = await deploy({ name: "circle", memory: 64 });
       const url = `${platform.url}/invoke/${fnId}`;
@@ -302,7 +320,7 @@ async function expectRecorded(platform: TestPlatform, answer: Answer, status: Ca
   });
   const lines = await logOf(platform.url, callId);
   const said = lines.filter(({ stream }) => stream === "platform").map(({ text }) => text);
-  expect(said).toEqual([`${detail} ${hint}`]);
+  expect(said).toEqual([detail.includes("\n") ? `${detail}\n${hint}` : `${detail} ${hint}`]);
 }
 
 function rawRequest(path: string, body: string): string {

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { endedCall, send, until } from "./calls.ts";
+import { endedCall, runningCall, send, until } from "./calls.ts";
 import { deployCode } from "./deploy-code.ts";
 import { childrenOf, isAlive, processesWith } from "./processes.ts";
 import { type ServerProcess, startServerProcess } from "./server-process.ts";
@@ -27,11 +27,12 @@ describe("a function's process", () => {
 
   it("has the environment of its configuration and of Fn's contract, and nothing of the server's", async () => {
     const environment = await answer({ environment: null });
-    const { PATH, HOME, TMPDIR, HOSTNAME, FN_LISTENER, ...rest } = environment;
+    const { PATH, HOME, TMPDIR, HOSTNAME, FN_LISTENER, OCI_LOCAL_ENDPOINT, ...rest } = environment;
     expect(rest).toEqual({
       ...{ MINE: "yes", FN_FORMAT: "http-stream", FN_MEMORY: "96", FN_TYPE: "sync" },
       ...{ FN_FN_ID: fnId, FN_FN_NAME: "fn", FN_APP_ID: appId, FN_APP_NAME: "alone" },
     });
+    expect(OCI_LOCAL_ENDPOINT).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
     expect(HOME).toBe(TMPDIR);
     expect(HOSTNAME).toMatch(/\w/);
     expect(FN_LISTENER).toMatch(/^unix:\/.*lsnr\.sock$/);
@@ -119,17 +120,21 @@ describe("when a server ends", () => {
     expect(processesWith(mark)).toEqual([]);
   });
 
-  it("by kill -9, the next one continues what was due and remembers what had ended", async () => {
+  it("by kill -9, the next one continues what was due, remembers what had ended, and says what was lost", async () => {
     const data = mkdtempSync(join(directory, "data-"));
     const first = await startServerProcess({ data });
     const fnId = await deployCode(first.url, { app: "alone", name: "fn", code: wildFunction });
     const ended = (await send(`${first.url}/invoke/${fnId}`, { echo: 1 })).headers.get("fn-call-id") ?? "";
     await endedCall(first.url, ended);
+    const answer = send(`${first.url}/invoke/${fnId}`, { note: { file: join(directory, "lost"), ms: 20_000 } });
+    const lost = await until(() => runningCall(first.url), "the record of a call that runs");
     await first.crash();
+    await expect(answer).rejects.toThrow();
     const startedMs = performance.now();
     await using second = await startServerProcess({ data });
     console.log(`ready again ${Math.round(performance.now() - startedMs)} ms after kill -9`);
     expect(await endedCall(second.url, ended)).toMatchObject({ status: "succeeded" });
+    expect(await endedCall(second.url, lost)).toMatchObject({ status: "failed", problem: { code: "server-ended" } });
     expect(await send(`${second.url}/invoke/${fnId}`, { echo: 2 })).toMatchObject({ status: 200, text: "2" });
   });
 });

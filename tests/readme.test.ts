@@ -12,13 +12,14 @@ function commandsOf(name: string): string {
   return block;
 }
 
-it("runs the README's first function as it is written there", async () => {
+it("runs the README's tour as it is written there", async () => {
   await using server = await startServerProcess();
   // Inside the repository, so that npx finds this checkout's chaya as it does for the reader.
   const folder = join(repository, ".test-services", "readme");
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  const script = `set -eu\n${commandsOf("first function").replaceAll("http://localhost:8080", server.url)}`;
+  const tour = ["first function", "in your language"].map(commandsOf).join("");
+  const script = `set -eu\n${tour.replaceAll("http://localhost:8080", server.url)}`;
   const output = execFileSync("bash", ["-c", script], {
     cwd: folder,
     env: { ...process.env, CHAYA_URL: server.url },
@@ -27,4 +28,5 @@ it("runs the README's first function as it is written there", async () => {
   rmSync(folder, { recursive: true, force: true });
   expect(output).toContain("Hello Chaya");
   expect(output).toMatch(/Hello world/i);
-}, 60_000);
+  for (const language of ["Hello TypeScript", "Hello Python", "Hello, bash!"]) expect(output).toContain(language);
+}, 120_000);

@@ -13,6 +13,7 @@ const secret = "correct horse/battery+staple";
 const code = `
 const printed = process.env.PASSWORD ?? "none";
 console.log("at start: " + printed);
+if (process.env.BREAKS) throw new Error("cannot log in with " + printed);
 require("@fnproject/fdk").handle((input) => {
   console.log("plain: " + printed);
   console.error("base64: " + Buffer.from(printed).toString("base64"));
@@ -52,8 +53,14 @@ describe.each(testStores())("the value of a secret on the $kind store", (store) 
     expect(input.status, input.text).toBe(200);
     expect(input.text).toContain("[secret]");
 
+    const broken = await deployCode(url, { app: "vault", name: "broken", code, config: { BREAKS: "yes" } });
+    const start = await send(`${url}/invoke/${broken}`, {});
+    expect(JSON.parse(start.text).detail).toMatch(
+      /It printed:\nat start: \[secret\]\n.*cannot log in with \[secret\]/s,
+    );
+
     const shown = [
-      ...[set.text, failed.text, input.text, record],
+      ...[set.text, failed.text, input.text, record, start.text],
       JSON.stringify(await logOf(url, failedId)),
       JSON.stringify(await read(`${url}/chaya/v1/logs?app=vault`)),
       JSON.stringify(await read(`${url}/chaya/v1/apps/${await appId(url)}/secrets`)),

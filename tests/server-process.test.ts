@@ -1,10 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { chayaBin, repository, startServerProcess } from "./server-process.ts";
+import { type Answer, send, until } from "./calls.ts";
+import { deployCode } from "./deploy-code.ts";
+import { chayaBin, type ServerProcess, startServerProcess } from "./server-process.ts";
+import { wildFunction } from "./wild-function.ts";
 
 describe("the server as a process", () => {
   it("prints the ready line and where the data is, and answers there", async () => {
@@ -55,13 +59,24 @@ describe("the server as a process", () => {
     expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
   });
 
-  it("runs the pinned Node when an older one starts the command", () => {
-    const old = ["/usr/bin/node", "/usr/local/bin/node"].find((path) => nodeMajor(path) < 26);
-    // Machines whose only Node is the pinned one have nothing to hand over from.
-    const node = old ?? process.execPath;
-    const run = spawnSync(node, [chayaBin, "version"], { encoding: "utf8", cwd: repository });
-    expect(run.stderr).toBe("");
-    expect(run.stdout).toMatch(/\d+\.\d+\.\d+/);
+  it("takes a signal that is passed on a moment later for the same, and ends at once by a later one", async () => {
+    await using server = await startServerProcess();
+    const call = await callThatRuns(server, 1_000);
+    const stopped = once(server.child, "exit");
+    for (let copy = 0; copy < 2; copy++) server.child.kill("SIGINT");
+    expect(await call.answer).toMatchObject({ status: 200 });
+    await stopped;
+    expect(server.child.exitCode).toBe(0);
+
+    await using second = await startServerProcess();
+    const cut = expect((await callThatRuns(second, 20_000)).answer).rejects.toThrow();
+    const ended = once(second.child, "exit");
+    second.child.kill("SIGINT");
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    second.child.kill("SIGINT");
+    await cut;
+    await ended;
+    expect(second.child.exitCode).toBe(130);
   });
 });
 
@@ -69,7 +84,11 @@ function runChaya(args: readonly string[]): { status: number | null; stderr: str
   return spawnSync(process.execPath, [chayaBin, ...args], { encoding: "utf8", timeout: 20_000 });
 }
 
-function nodeMajor(path: string): number {
-  const run = spawnSync(path, ["--version"], { encoding: "utf8" });
-  return run.status === 0 ? Number(/^v(\d+)/.exec(run.stdout)?.[1]) : Number.POSITIVE_INFINITY;
+/** Begins a call that takes so long; resolves once the function has it. */
+async function callThatRuns(server: ServerProcess, ms: number): Promise<{ readonly answer: Promise<Answer> }> {
+  const fnId = await deployCode(server.url, { app: "signals", name: "fn", code: wildFunction });
+  const file = join(server.data, "begun");
+  const answer = send(`${server.url}/invoke/${fnId}`, { note: { file, ms } });
+  await until(() => existsSync(file) || undefined, "the start of the call");
+  return { answer };
 }

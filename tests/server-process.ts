@@ -9,6 +9,9 @@ import { fileURLToPath } from "node:url";
 export const repository = join(dirname(fileURLToPath(import.meta.url)), "..");
 export const chayaBin = join(repository, "packages/cli/bin/chaya.mjs");
 
+/** Functions of most tests tell what they did through files of this machine. Tests of the sandbox ask for it. */
+const outside = { CHAYA_SANDBOX: "none" };
+
 export interface ServerProcessOptions {
   /** The program and its first arguments; the checkout's `chaya` when absent. */
   readonly command?: readonly string[];
@@ -36,7 +39,7 @@ export async function startServerProcess(options: ServerProcessOptions = {}): Pr
   const args = [...first, "start", "--port", "0", "--data", data, ...(options.arguments ?? [])];
   const child = spawn(program, args, {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "/", ...options.environment },
+    env: { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "/", ...outside, ...options.environment },
   });
   let text = "";
   child.stdout.on("data", (chunk) => (text += chunk));

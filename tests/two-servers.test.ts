@@ -1,9 +1,10 @@
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { CallView } from "@chaya/contract/chaya";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type OpenTestStore, testStore } from "../packages/server/src/testing/stores.ts";
-import { type Answer, endedCall, read, send, sendDetached, until } from "./calls.ts";
+import { type Answer, endedCall, read, runningCall, send, sendDetached, until } from "./calls.ts";
 import { CrashServer } from "./crash-server-process.ts";
 import { type Code, deployCode, uploadCode } from "./deploy-code.ts";
 import { wildFunction } from "./wild-function.ts";
@@ -139,6 +140,32 @@ describe("two servers on one PostgreSQL", () => {
     const runs = linesOf(file);
     expect(new Set(runs).size).toBe(runs.length);
     expect(new Set(runs.map((line) => line.split(" ")[0]))).toEqual(new Set(first.ids));
+  });
+
+  it("end the calls whose callers waited for the one that was killed, within a minute", {
+    timeout: 90_000,
+  }, async () => {
+    const fnId = await deploy("lost", { timeout: 60 });
+    const note = { file: join(directory, "lost"), ms: 50_000 };
+    await until(
+      async () => (await send(`${two.url}/invoke/${fnId}`, { echo: 1 })).status === 200 || undefined,
+      "it on two",
+    );
+    const answer = send(`${two.url}/invoke/${fnId}`, { note }).catch(() => undefined);
+    const lost = await until(() => runningCall(two.url), "the record of a call that runs");
+    await two.kill(0);
+    await answer;
+    const killedMs = performance.now();
+    const ended = await until(
+      async () => {
+        const call = await read<CallView>(`${one.url}/chaya/v1/calls/${lost}`);
+        return call.status === "running" ? undefined : call;
+      },
+      "the end of the call",
+      60_000,
+    );
+    console.log(`a killed server's call was ended ${Math.round(performance.now() - killedMs)} ms later`);
+    expect(ended).toMatchObject({ status: "failed", problem: { code: "server-ended" } });
   });
 
   /** A server with its own data directory; payloads lie on a disk that both reach. */

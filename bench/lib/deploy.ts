@@ -12,6 +12,7 @@ export interface FunctionOptions {
   readonly entrypoint: readonly string[];
   readonly annotations?: Readonly<Record<string, unknown>>;
   readonly memory?: number;
+  readonly idleTimeoutS?: number;
 }
 
 /** Returns the function's id. */
@@ -22,8 +23,18 @@ export async function deployFunction(url: string, options: FunctionOptions): Pro
   const manifest = { formatVersion: 1, runtime: "node", entrypoint: options.entrypoint };
   writeFileSync(join(staging, ".chaya/bundle.json"), JSON.stringify(manifest));
   const bundle = execFileSync("tar", ["-czf", "-", "-C", staging, "."], { maxBuffer: 2 ** 30 });
+  return await deployBundle(url, { ...options, bytes: bundle });
+}
+
+export interface BundleOptions extends Omit<FunctionOptions, "folder" | "entrypoint"> {
+  /** A gzipped tar with its manifest. */
+  readonly bytes: Buffer;
+}
+
+/** Returns the function's id. */
+export async function deployBundle(url: string, options: BundleOptions): Promise<string> {
   const query = new URLSearchParams({ app: options.app, fn: options.name });
-  const { image } = await ask<{ image: string }>(`${url}/chaya/v1/bundles?${query}`, bundle);
+  const { image } = await ask<{ image: string }>(`${url}/chaya/v1/bundles?${query}`, options.bytes);
   const appId = await applicationId(url, options.app);
   const { id } = await ask<{ id: string }>(
     `${url}/v2/fns`,
@@ -32,7 +43,7 @@ export async function deployFunction(url: string, options: FunctionOptions): Pro
       name: options.name,
       image,
       memory: options.memory ?? 256,
-      idle_timeout: 3600,
+      idle_timeout: options.idleTimeoutS ?? 3600,
       annotations: options.annotations ?? {},
     }),
   );

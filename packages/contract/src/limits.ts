@@ -46,6 +46,10 @@ export const limits = {
   functionIdleTimeoutSMax: 3600,
   detachedTimeoutSMax: 3600,
   instanceStartTimeoutMs: 5_000,
+  /** What a failed start printed, as far as its callers are told: the last lines, each cut, all together. */
+  startOutputLinesMax: 20,
+  startOutputLineCharactersMax: 300,
+  startOutputCharactersMax: 4 * kibi,
   /** What an instance may print in a second; more makes it wait. */
   instanceOutputBytesPerSecondMax: 16 * mebi,
   responseBodyBytesMax: 2 * gibi,
@@ -56,9 +60,16 @@ export const limits = {
   instancesPerApplicationMax: 256,
   instancesPerNodeMax: 512,
   instanceConcurrencyMax: 100,
+  /** In a sandbox: threads count as well. */
+  instanceProcessesMax: 256,
+  instanceOpenFilesMax: 1024,
+  /** Of its temporary directory and of its shared memory, in a sandbox; both are memory of the instance. */
+  instanceTemporaryBytesMax: 256 * mebi,
   waitingCallsPerFunctionMax: 10_000,
   waitingCallsPerNodeMax: 50_000,
   callChainDepthMax: 16,
+  /** Connections that an instance has to its door at once; further ones are closed. */
+  doorConnectionsPerInstanceMax: 128,
   crashBackoffMsBase: 500,
   crashBackoffMsMax: 60_000,
   // bundles

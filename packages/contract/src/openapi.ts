@@ -72,6 +72,12 @@ const errorSchemas: JsonObject = {
   },
 };
 
+const functionDoor: JsonObject = {
+  url: "http://127.0.0.1:{port}",
+  description: "The function door: OCI_LOCAL_ENDPOINT in the environment of an instance.",
+  variables: { port: { default: "0", description: "Of the instance that asks." } },
+};
+
 function operation(route: AnyRoute, method: string, components: Components): JsonObject {
   const body = requestBody(route, method, components);
   return {
@@ -80,6 +86,7 @@ function operation(route: AnyRoute, method: string, components: Components): Jso
     parameters: [...pathParameters(route), ...queryParameters(route, components)],
     ...(body === undefined ? {} : { requestBody: body }),
     responses: { ...success(route, components), ...failures(route) },
+    ...(route.door === "function" ? { servers: [functionDoor] } : {}),
     ...(route.auth === undefined
       ? {}
       : { "x-chaya-auth": { action: route.auth.action, resource: route.auth.resource } }),

@@ -2,8 +2,11 @@ import type { z } from "zod";
 import type { ProblemCode } from "./problems.ts";
 
 export type Dialect = "fn" | "oci" | "gateway" | "chaya";
-/** control: JSON through validation · data: bodies stream, any origin · public: health, metrics, description. */
-export type Door = "control" | "data" | "public";
+/**
+ * control: JSON through validation · data: bodies stream, any origin · public: health, metrics, description · function:
+ * what an instance asks at its own door, never on the main port.
+ */
+export type Door = "control" | "data" | "public" | "function";
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "ANY";
 /** The methods that a route of method ANY answers: those of Fn's router that a client can send to an origin. */
 export const anyMethods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"] as const;
@@ -27,7 +30,7 @@ export interface RouteDefinition<
   readonly path: Path;
   readonly dialect: Dialect;
   readonly door: Door;
-  /** Absent on public routes only. */
+  /** Absent on public routes, and at the function door: there the connection itself says which instance asks. */
   readonly auth?: RouteAuth;
   readonly summary: string;
   readonly query?: LazySchema<NonNullable<Query>>;

@@ -13,6 +13,8 @@ export interface ServerConfig {
   readonly dataDirectory: string;
   readonly store: StoreConfig;
   readonly runtime: "process";
+  /** What stands between functions and the machine; auto: bubblewrap where it works. */
+  readonly sandbox: "auto" | "bwrap" | "none";
   readonly auth: "none";
   /** Without a trailing slash; undefined: `http://localhost:PORT` of the port that is listened on. */
   readonly publicUrl: string | undefined;
@@ -40,6 +42,7 @@ export const serverOptions = {
   data: "Data directory (.chaya).",
   store: "embedded, or postgres://USER@HOST/DATABASE (embedded).",
   runtime: "What runs functions: process.",
+  sandbox: "What functions run in: bwrap, none (trusted code only), or auto = bwrap where it works (auto).",
   auth: "Who may use the control API: none = the user who started the server, from this machine only.",
   "public-url": "The URL that clients use; the only source of the URLs in answers (http://localhost:PORT).",
   domain: "Domain below which gateways and sites get their names (localhost).",
@@ -79,6 +82,7 @@ export function readConfig(flags: StartOptions, environment: Environment): Serve
     dataDirectory,
     store: readStore(options.store ?? "embedded"),
     runtime: oneOf("runtime", options.runtime ?? "process", ["process"]),
+    sandbox: oneOf("sandbox", options.sandbox ?? "auto", ["auto", "bwrap", "none"]),
     auth: oneOf("auth", options.auth ?? "none", ["none"]),
     publicUrl: readPublicUrl(options["public-url"]),
     domain: options.domain ?? "localhost",
@@ -204,4 +208,9 @@ function list(text: string | undefined): string[] {
 /** Whether an address to listen on can be reached from this machine only. */
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+}
+
+/** Whether a URL names this machine to whoever uses it; no URL names none. */
+export function isLoopbackUrl(url: string): boolean {
+  return URL.canParse(url) && isLoopback(new URL(url).hostname.replace(/^\[|\]$/g, ""));
 }

@@ -8,7 +8,8 @@ export interface StartHooks {
 }
 
 /**
- * Runs the server until SIGTERM or SIGINT, then drains and closes it; sets the exit code. A second signal ends it at once.
+ * Runs the server until SIGTERM or SIGINT, then drains and closes it; sets the exit code. A signal some
+ * time after the first ends it at once.
  * What cannot be started is said in three lines on standard error, with exit code 2 for bad configuration, else 1.
  */
 export async function startServer(options: StartOptions, hooks: StartHooks = {}): Promise<void> {
@@ -28,12 +29,15 @@ export async function startServer(options: StartOptions, hooks: StartHooks = {})
   process.exitCode = 0;
 }
 
+/** One Ctrl-C arrives twice below npm or another launcher: from the terminal, and passed on by the parent. */
+const echoMsMax = 500;
+
 function waitForSignal(): Promise<void> {
   return new Promise((resolve) => {
-    let isAsked = false;
+    let askedAtMs: number | undefined;
     const onSignal = () => {
-      if (isAsked) process.exit(130);
-      isAsked = true;
+      if (askedAtMs !== undefined && performance.now() - askedAtMs > echoMsMax) process.exit(130);
+      askedAtMs ??= performance.now();
       resolve();
     };
     process.on("SIGTERM", onSignal);

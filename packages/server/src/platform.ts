@@ -4,7 +4,7 @@ import { limits } from "@chaya/contract";
 import type { NodeView } from "@chaya/contract/chaya";
 import { fnRoutes } from "@chaya/contract/fn";
 import { openApiDocument } from "@chaya/contract/openapi";
-import type { ServerConfig } from "./config.ts";
+import { isLoopbackUrl, type ServerConfig } from "./config.ts";
 import { type DataDirectory, openDataDirectory } from "./data-directory.ts";
 import { payloadDrivers, runtimeDrivers, type Stores, storeDrivers } from "./drivers/drivers.ts";
 import { createPayloadCollector } from "./drivers/payload/collect.ts";
@@ -25,12 +25,14 @@ import {
 import { createControlServer } from "./http/control/control-server.ts";
 import type { ServedRoute } from "./http/exchange.ts";
 import { createFront, type Front } from "./http/front/front.ts";
+import { createMainRules } from "./http/front/main-rules.ts";
 import { publicDoors } from "./http/front/public-doors.ts";
 import { type Clock, systemClock } from "./kernel/clock.ts";
 import { createIds, type NewId } from "./kernel/ids.ts";
 import { Lifetime } from "./kernel/lifetime.ts";
 import { createLogger, type Logger } from "./kernel/logger.ts";
 import { type Random, systemRandom } from "./kernel/random.ts";
+import { endLostCalls } from "./lost-calls.ts";
 import { namedInMain } from "./named-payloads.ts";
 import { nodeRoute } from "./node-route.ts";
 import { createSecrets, type Secrets } from "./secrets/index.ts";
@@ -41,6 +43,7 @@ import { createChangesFeed } from "./work/changes-feed.ts";
 import { type LiveNodes, watchLiveNodes } from "./work/live-nodes.ts";
 import type { WorkQueue } from "./work/work.ts";
 import { createWorkQueue } from "./work/work-queue.ts";
+import { workMetrics } from "./work-metrics.ts";
 
 /** A running platform. `stop` drains and closes; disposing closes at once. */
 export interface Platform extends AsyncDisposable {
@@ -82,6 +85,7 @@ interface Ground {
   readonly payloads: PayloadDriver;
   readonly changes: ChangesFeed;
   readonly work: WorkQueue;
+  readonly nodeId: string;
   readonly liveNodes: LiveNodes;
   readonly compartmentId: string;
 }
@@ -110,6 +114,7 @@ export async function startPlatform(config: ServerConfig, overrides: Overrides =
     const readNode = () => describeNode(world, services, { publicUrl, startedAtMs });
     const front = await openFront(world, { ...ground, ...services }, { publicUrl: () => publicUrl, readNode });
     world.lifetime.own(recordForgottenEnds({ ...world, ...ground, ...services }));
+    world.lifetime.own(endLostCalls({ ...world, ...ground, ...services }));
     await ground.work.start();
     const { host, port } = await front.listen(config.host, config.port);
     publicUrl ||= `http://localhost:${port}`;
@@ -145,9 +150,10 @@ async function openGround(world: World, overrides: Overrides): Promise<Ground> {
   const work = lifetime.own(
     createWorkQueue({ store, clock, ids: newId, random, logger, placesMax, leaseMs: workLeaseMs }),
   );
-  const liveNodes = lifetime.own(await watchLiveNodes({ store, clock, logger, nodeId: newId() }));
+  const nodeId = newId();
+  const liveNodes = lifetime.own(await watchLiveNodes({ store, clock, logger, nodeId }));
   const compartmentId = await readOrMakeFact(store, "root-compartment", newId);
-  return { data, store, telemetryStore, payloads, changes, work, liveNodes, compartmentId };
+  return { data, store, telemetryStore, payloads, changes, work, nodeId, liveNodes, compartmentId };
 }
 
 function same<T>(opened: T): T {
@@ -183,9 +189,9 @@ async function openServices(world: World, ground: Ground, options: ServiceOption
   const secrets = lifetime.own(await createSecrets({ ...shared, resolve, keyFile: join(data.path, "secrets.key") }));
   const opened = createTelemetry({
     ...shared,
-    ...{ store: ground.telemetryStore, resolve, redact: secrets.redact },
+    ...{ store: ground.telemetryStore, nodeId: ground.nodeId, resolve, redact: secrets.redact },
     readGauges: () => invocation?.readGauges() ?? [],
-    readFamilies: () => [],
+    readFamilies: workMetrics({ ...shared, work, liveNodes: ground.liveNodes }),
   });
   const telemetry = lifetime.own(wrapTelemetry(opened));
   const isNamed = async (ids: readonly string[]) =>
@@ -196,7 +202,7 @@ async function openServices(world: World, ground: Ground, options: ServiceOption
     wrapRuntime(
       options.runtime ??
         (await runtimeDrivers[config.runtime].open(
-          { directory: data.path, nodePath: process.execPath },
+          { directory: data.path, nodePath: process.execPath, sandbox: config.sandbox },
           { clock, logger, openBundle },
         )),
     ),
@@ -205,11 +211,15 @@ async function openServices(world: World, ground: Ground, options: ServiceOption
   invocation = lifetime.own(
     createInvocation({
       ...shared,
-      ...{ directory, runtime, work, observeCall, observeLine, captureInput, readSecrets: secrets.readSecrets },
+      ...{ directory, runtime, work, observeCall, observeLine, captureInput },
+      ...{ readSecrets: secrets.readSecrets, redact: secrets.redact },
+      // Whoever calls a server of this machine is likely to write its functions; others learn nothing of their insides.
+      tellsStartOutput: () => isLoopbackUrl(options.publicUrl()),
       limits: nodeLimits(config),
       liveNodes: () => ground.liveNodes.count(),
       chainKey: await readChainKey(store, () => random.bytes(32)),
       cors: { origins: config.corsOrigins, headers: corsHeadersDefault },
+      region: config.region,
     }),
   );
   return { records, secrets, telemetry, invocation, runtime };
@@ -237,7 +247,8 @@ async function openFront(world: World, parts: Ground & Services, options: FrontO
   ];
   const hosts = { publicUrl: options.publicUrl, allowedHosts: config.allowedHosts };
   const { trustedProxies } = config;
-  return lifetime.own(createFront({ clock, logger, newId, hosts, trustedProxies, served }));
+  const rules = createMainRules({ hosts });
+  return lifetime.own(createFront({ clock, logger, newId, rules, trustedProxies, served }));
 }
 
 /** Two steps: what is in flight finishes while nothing new is taken, then everything closes. */
@@ -279,6 +290,7 @@ function describeNode(world: World, services: Services, now: { publicUrl: string
     store: config.store.kind,
     runtime: services.runtime.name,
     isolation: services.runtime.abilities.isolation,
+    isolationNotes: [...(services.runtime.isolationNotes ?? [])],
     authentication: config.auth,
     startedAt: new Date(now.startedAtMs).toISOString(),
     functionMemoryMiB: config.functionMemoryMiBMax,

@@ -219,6 +219,8 @@ export const NodeView = lazy(() =>
       store: z.string(),
       runtime: z.string(),
       isolation: z.enum(["none", "sandbox", "container"]),
+      /** Sentences: what stands between functions and the machine, and what does not and why. */
+      isolationNotes: z.array(z.string()),
       authentication: z.string(),
       startedAt: timestamp(),
       functionMemoryMiB: z.int(),
@@ -226,6 +228,26 @@ export const NodeView = lazy(() =>
       warnings: z.array(z.string()),
     })
     .meta({ id: "Node" }),
+);
+
+/** What an instance may know of itself: nothing in it is secret. */
+export const InstanceView = lazy(() =>
+  z
+    .object({
+      id: z.string(),
+      functionId: z.string(),
+      function: z.string(),
+      applicationId: z.string(),
+      application: z.string(),
+      image: z.string(),
+      memoryMiB: z.int(),
+      region: z.string(),
+      /** When its start began. */
+      startedAt: timestamp(),
+      /** The call it is busy with, when that is exactly one. */
+      callId: z.string().optional(),
+    })
+    .meta({ id: "Instance" }),
 );
 
 export type CallView = z.output<ReturnType<typeof CallView>>;
@@ -236,4 +258,5 @@ export type ImageView = z.output<ReturnType<typeof ImageView>>;
 export type BundleView = z.output<ReturnType<typeof BundleView>>;
 export type DeadLetterView = z.output<ReturnType<typeof DeadLetterView>>;
 export type SecretView = z.output<ReturnType<typeof SecretView>>;
+export type InstanceView = z.output<ReturnType<typeof InstanceView>>;
 export type NodeView = z.output<ReturnType<typeof NodeView>>;

@@ -11,6 +11,15 @@ export const chayaRoutes = {
     isStream: false,
     status: 200,
   },
+  getInstance: {
+    method: "GET",
+    path: "/chaya/v1/instance",
+    dialect: "chaya",
+    query: [],
+    hasBody: false,
+    isStream: false,
+    status: 200,
+  },
   listCalls: {
     method: "GET",
     path: "/chaya/v1/calls",

@@ -11,6 +11,7 @@ import {
   DeadLetterView,
   ImageList,
   ImageView,
+  InstanceView,
   LogList,
   LogQuery,
   NodeView,
@@ -35,6 +36,15 @@ export const chayaRoutes = {
     summary: "What this node is and how it is set up.",
     result: NodeView,
     problems: [],
+  }),
+  getInstance: route({
+    dialect: "chaya",
+    door: "function",
+    method: "GET",
+    path: "/chaya/v1/instance",
+    summary: "What the instance that asks may know of itself.",
+    result: InstanceView,
+    problems: ["credentials-invalid"],
   }),
   listCalls: route({
     ...base,

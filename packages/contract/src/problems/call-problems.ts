@@ -3,6 +3,14 @@ import { type None, problem, tooBusy } from "./problem-entry.ts";
 const initFailed = () =>
   "Container failed to initialize, please ensure you are using the latest fdk and check the logs";
 
+/** What it says of itself, where that may be told. */
+interface StartOutput {
+  /** The last lines that the start printed. */
+  readonly output?: string | undefined;
+}
+
+const printed = ({ output }: StartOutput) => (output === undefined ? "" : ` It printed:\n${output}`);
+
 /** Of calls: first the function's fault, then nobody's or the caller's, then of what is kept of calls. */
 export const callProblems = {
   "function-timed-out": problem<{ timeoutMs: number; setBy: string }>({
@@ -36,6 +44,12 @@ export const callProblems = {
     hint: () => "Its last log lines tell why: chaya calls get CALL_ID --log",
     fn: () => "error receiving function response",
   }),
+  "server-ended": problem<None>({
+    kind: "failed",
+    sentence: () => "The server ended while it ran the call.",
+    hint: () => "What the function had done by then stays done; call again when that is safe.",
+    fn: () => "error receiving function response",
+  }),
   "function-out-of-memory": problem<{ memoryMiB: number }>({
     kind: "failed",
     sentence: (f) => `The function used more than its ${f.memoryMiB} MiB of memory and was ended.`,
@@ -60,22 +74,23 @@ export const callProblems = {
     hint: () => "Send less in headers.",
     fn: () => "function response header too large",
   }),
-  "instance-start-failed": problem<{ how: string }>({
+  "instance-start-failed": problem<{ how: string } & StartOutput>({
     kind: "failed",
-    sentence: (f) => `The function could not be started: ${f.how}.`,
+    sentence: (f) => `The function could not be started: ${f.how}.${printed(f)}`,
     hint: () => "Its log has the error of the start: chaya logs",
     fn: initFailed,
   }),
-  "instance-start-timed-out": problem<{ startTimeoutMs: number }>({
+  "instance-start-timed-out": problem<{ startTimeoutMs: number } & StartOutput>({
     kind: "timeout",
-    sentence: (f) => `The function did not listen on FN_LISTENER within ${f.startTimeoutMs / 1000} s of its start.`,
+    sentence: (f) =>
+      `The function did not listen on FN_LISTENER within ${f.startTimeoutMs / 1000} s of its start.${printed(f)}`,
     hint: () => "Does the entry file call the FDK's handle()? Slow imports count towards this limit.",
     fn: () => "Container initialization timed out, please ensure you are using the latest fdk and check the logs",
   }),
-  "function-crash-looping": problem<{ failures: number; how: string; retryMs: number }>({
+  "function-crash-looping": problem<{ failures: number; how: string; retryMs: number } & StartOutput>({
     kind: "failed",
     sentence: (f) =>
-      `The function failed to start ${f.failures} times in a row (${f.how}); the next start is tried in ${Math.ceil(f.retryMs / 1000)} s.`,
+      `The function failed to start ${f.failures} times in a row (${f.how}); the next start is tried in ${Math.ceil(f.retryMs / 1000)} s.${printed(f)}`,
     hint: () => "Deploy a corrected image: that starts at once.",
     fn: initFailed,
   }),

@@ -8,6 +8,11 @@ export const httpProblems = {
     hint: () => "See /openapi.json for every path this server answers.",
     fn: (f) => `Path not found: ${f.method} ${f.path}`,
   }),
+  "door-path-not-found": problem<{ method: string; path: string; served: string }>({
+    kind: "not-found",
+    sentence: (f) => `There is nothing at ${f.method} ${f.path} of the function door.`,
+    hint: (f) => `It serves ${f.served}, and nothing else.`,
+  }),
   "method-not-allowed": problem<{ method: string; path: string }>({
     kind: "not-allowed",
     sentence: (f) => `${f.path} does not take ${f.method}.`,

@@ -27,7 +27,7 @@ interface StoreDeps {
 /** An implementation: the shape of its options, and how to open it with them. */
 interface StoreDriver<Options> {
   readonly options: z.ZodType<Options>;
-  /** Throws `store-unfit` when a newer version wrote the data, `store-unavailable` when it cannot be opened. */
+  /** Throws `store-unfit` when a newer version wrote the data, `store-damaged` or `store-unavailable` when it cannot be opened. */
   open(options: Options, deps: StoreDeps): Promise<Stores>;
 }
 
@@ -80,13 +80,21 @@ export interface RuntimeDeps {
   readonly logger: Logger;
 }
 
-const processRuntime: RuntimeEntry<{ directory: string; nodePath: string }> = {
+const processRuntime: RuntimeEntry<{ directory: string; nodePath: string; sandbox: "auto" | "bwrap" | "none" }> = {
   /** `directory`: the data directory; `nodePath`: the Node that runs functions. */
-  options: z.strictObject({ directory: z.string().startsWith("/"), nodePath: z.string().startsWith("/") }),
-  open: async ({ directory, nodePath }, deps) => {
+  options: z.strictObject({
+    directory: z.string().startsWith("/"),
+    nodePath: z.string().startsWith("/"),
+    sandbox: z.enum(["auto", "bwrap", "none"]),
+  }),
+  open: async ({ directory, nodePath, sandbox: choice }, { openBundle, ...deps }) => {
     const { createProcessRuntime } = await import("./runtime/process/create-process-runtime.ts");
+    const { openSandbox } = await import("./runtime/process/sandbox/open-sandbox.ts");
     const [instances, bundles] = [join(directory, "instances"), join(directory, "bundles")];
-    return createProcessRuntime({ ...deps, directory: instances, bundlesDirectory: bundles, nodePath });
+    const where = { directory: join(directory, "sandbox"), instancesDirectory: instances };
+    const sandbox = await openSandbox({ ...deps, ...where, choice, nodePath });
+    const directories = { directory: instances, bundlesDirectory: bundles };
+    return createProcessRuntime({ ...deps, ...directories, openBundle, nodePath, sandbox });
   },
 };
 
