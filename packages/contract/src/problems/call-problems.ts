@@ -4,7 +4,7 @@ const initFailed = () =>
   "Container failed to initialize, please ensure you are using the latest fdk and check the logs";
 
 /** What it says of itself, where that may be told. */
-interface StartOutput {
+export interface StartOutput {
   /** The last lines that the start printed. */
   readonly output?: string | undefined;
 }
