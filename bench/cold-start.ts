@@ -147,7 +147,8 @@ async function deployMany(server: Chaya, bundle: Buffer, count: number): Promise
   for (let index = 0; index < count; index++) {
     const text = `@@${String(++lastFunction).padStart(6, "0")}@@`;
     const code = Buffer.from(bundle.toString("latin1").replaceAll(marker, text), "latin1");
-    const options = { app: "cold", name: `f${lastFunction}`, bytes: gzipSync(code, { level: 1 }), idleTimeoutS: 1 };
+    const bytes = gzipSync(code, { level: 1 });
+    const options = { app: "cold", name: `f${lastFunction}`, bytes, memory: 128, idleTimeoutS: 1 };
     deployed.push({ id: await deployBundle(server.url, options), text });
   }
   return deployed;
