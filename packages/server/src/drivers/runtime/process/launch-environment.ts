@@ -7,6 +7,8 @@ export interface InstancePlace {
   readonly socketDirectory: string;
   readonly temporaryDirectory: string;
   readonly doorPort: number;
+  /** Where a file of the platform is inside. */
+  readonly pathOf: (path: string) => string;
   /** Where it is not the machine's. */
   readonly hostName?: string;
 }
@@ -28,7 +30,7 @@ export function instanceEnvironment(
   place: InstancePlace,
 ): Readonly<Record<string, string>> {
   return {
-    PATH: `${dirname(host.nodePath)}:${systemPath}`,
+    PATH: `${dirname(place.pathOf(host.nodePath))}:${systemPath}`,
     HOME: place.temporaryDirectory,
     TMPDIR: place.temporaryDirectory,
     HOSTNAME: place.hostName ?? host.hostName,

@@ -18,7 +18,13 @@ const spec: InstanceSpec = {
   onLine: () => {},
 };
 const host = { nodePath: "/opt/node/bin/node", pythonPath: "/usr/bin/python3", hostName: "box" };
-const place = { codeDirectory: "/code", socketDirectory: "/i/s", temporaryDirectory: "/i/tmp", doorPort: 4711 };
+const place = {
+  codeDirectory: "/code",
+  socketDirectory: "/i/s",
+  temporaryDirectory: "/i/tmp",
+  doorPort: 4711,
+  pathOf: (path: string) => path,
+};
 
 function planOf(command: readonly string[], changes: Partial<LaunchSubject> & { entry?: never } = {}) {
   return planEntry(
@@ -147,6 +153,14 @@ describe("the assignment of a process", () => {
         FN_APP_NAME: "demo",
       },
     });
+  });
+
+  it("names the platform's files as they are inside", () => {
+    const inside = { ...place, pathOf: (path: string) => path.replace("/opt/node/bin/", "/opt/chaya/0/") };
+    const plan = planOf(["node", "--expose-gc", "func.js"]);
+    const { environment, ...become } = assignmentOf({ spec, plan }, host, inside);
+    expect(become).toMatchObject({ kind: "replace", program: "/opt/chaya/0/node" });
+    expect(environment.PATH).toMatch(/^\/opt\/chaya\/0:/);
   });
 
   it("lets Python find its code and its packages before what the configuration names", () => {

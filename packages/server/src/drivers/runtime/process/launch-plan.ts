@@ -81,7 +81,9 @@ export function assignmentOf(
 ): Assignment {
   const common = instanceEnvironment(spec, host, place);
   const environment = plan.isPython ? pythonEnvironment(common, place.codeDirectory) : common;
-  return { ...plan.become, environment, directory: place.codeDirectory };
+  const become =
+    plan.become.kind === "replace" ? { ...plan.become, program: place.pathOf(plan.become.program) } : plan.become;
+  return { ...become, environment, directory: place.codeDirectory };
 }
 
 function planNode({ spec, entry, node }: LaunchSubject, words: Words, host: LaunchHost): LaunchPlan {

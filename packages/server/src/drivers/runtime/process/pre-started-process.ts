@@ -43,7 +43,7 @@ export interface PreStart {
   readonly manner: "warm" | "bare";
 }
 
-const insideDirectory = fileURLToPath(new URL("./inside/", import.meta.url));
+const insideDirectory = fileURLToPath(new URL("./inside", import.meta.url));
 const saidLinesMax = 20;
 
 /**
@@ -162,9 +162,11 @@ function commandOf(
   entry: SandboxEntry,
 ): readonly string[] {
   const door = sandbox.hasOwnLoopback ? "door" : "no-door";
+  const scripts = entry.pathOf(insideDirectory);
+  const nodePath = entry.pathOf(host.nodePath);
   const programs = {
-    node: [host.nodePath, `--max-old-space-size=${flavour.heapMiB}`, join(insideDirectory, "pre-started.cjs")],
-    python: [host.pythonPath ?? "", "-s", join(insideDirectory, "pre_started.py")],
+    node: [nodePath, `--max-old-space-size=${flavour.heapMiB}`, join(scripts, "pre-started.cjs")],
+    python: [host.pythonPath ?? "", "-s", join(scripts, "pre_started.py")],
   };
   // The kernel sends the signal when the server's thread ends, so not even one that spins outlives the server.
   const guard = host.setprivPath === undefined ? [] : [host.setprivPath, "--pdeathsig", "KILL", "--"];

@@ -1,4 +1,4 @@
-import { dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { limits } from "@chaya/contract";
 import type { SystemTree } from "./system-tree.ts";
 
@@ -9,7 +9,8 @@ export interface Inside {
   readonly files: ReadonlyMap<string, string>;
   readonly hostName: string;
   readonly codeDirectory: string;
-  readonly readable: readonly string[];
+  /** Of the platform: path outside → path inside. */
+  readonly readable: ReadonlyMap<string, string>;
   readonly temporaryBytesMax: number;
 }
 
@@ -124,12 +125,22 @@ function memoryFiles(path: string, bytesMax: number, permissions: string): reado
   return ["--size", String(bytesMax), "--perms", permissions, "--tmpfs", path];
 }
 
-/** At their own paths; what the system's directories show already is left out. */
-function readable({ system: { directories }, readable: paths }: Inside): readonly string[] {
+/** Of our own, below none of the directories that belong to the function. */
+const platformDirectory = "/opt/chaya";
+
+/**
+ * Where the platform's files go inside; what the system's directories show stays where it is. At their own paths they
+ * would tell where the server is installed, and stand in the function's /tmp when it is installed there.
+ */
+export function platformPaths(paths: readonly string[], { directories }: SystemTree): ReadonlyMap<string, string> {
   const hidden = paths.filter((path) => !directories.some((directory) => path.startsWith(`${directory}/`)));
+  return new Map(hidden.map((path, index) => [path, join(platformDirectory, String(index), basename(path))]));
+}
+
+function readable({ readable: paths }: Inside): readonly string[] {
   return [
-    ...parentsOf(hidden).flatMap((path) => ["--perms", "0755", "--dir", path]),
-    ...hidden.flatMap((path) => ["--ro-bind", path, path]),
+    ...parentsOf([...paths.values()]).flatMap((path) => ["--perms", "0755", "--dir", path]),
+    ...[...paths].flatMap(([outside, inside]) => ["--ro-bind", outside, inside]),
   ];
 }
 

@@ -6,7 +6,7 @@ import type { Clock } from "../../../../kernel/clock.ts";
 import type { RuntimeAbilities } from "../../driver.ts";
 import type { InstanceDirectory } from "../instance-directory.ts";
 import { type ProcessRow, readProcess } from "../process-table.ts";
-import { bubblewrapWords, type Identity, insidePaths, wordDescriptors } from "./bubblewrap-words.ts";
+import { bubblewrapWords, type Identity, insidePaths, platformPaths, wordDescriptors } from "./bubblewrap-words.ts";
 import type { ControlGroups } from "./control-groups.ts";
 import { joinGroups, shellPath } from "./group-joining.ts";
 import { limitGroup } from "./limit-group.ts";
@@ -89,8 +89,9 @@ export class Bubblewrap implements Sandbox {
     this.outboundRefusal = "refusal" in options.outbound ? options.outbound.refusal : undefined;
   }
 
-  enter({ instance, codeDirectory, readable, network }: SandboxPlace): SandboxEntry {
+  enter({ instance, codeDirectory, network, ...place }: SandboxPlace): SandboxEntry {
     const { programs, system, seccompFile, groups, serverIs, outbound } = this.#options;
+    const readable = platformPaths(place.readable, system);
     const files = new Map(this.#options.files);
     if (network === "outbound" && "resolverFile" in outbound) files.set("/etc/resolv.conf", outbound.resolverFile);
     const identity: Identity =
@@ -119,6 +120,7 @@ export class Bubblewrap implements Sandbox {
       codeDirectory: insidePaths.code,
       socketDirectory: insidePaths.sockets,
       temporaryDirectory: insidePaths.temporary,
+      pathOf: (path) => readable.get(path) ?? path,
       hostName: inside.hostName,
     };
   }

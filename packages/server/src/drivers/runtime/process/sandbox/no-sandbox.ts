@@ -46,6 +46,7 @@ export class NoSandbox implements Sandbox {
       codeDirectory,
       socketDirectory: instance.socketDirectory,
       temporaryDirectory: instance.temporaryDirectory,
+      pathOf: (path) => path,
     };
   }
 

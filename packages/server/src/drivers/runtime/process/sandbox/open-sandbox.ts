@@ -106,7 +106,8 @@ async function trial(
   const path = await mkdtemp(join(directory, "trial-"));
   const instance = { path, socketDirectory: join(path, "s"), temporaryDirectory: join(path, "tmp") };
   const place = { instance, codeDirectory: path, network: "none", readable: [nodePath] } as const;
-  const [program = "", ...words] = [...sandbox.enter(place).prefix, nodePath, "--version"];
+  const { prefix, pathOf } = sandbox.enter(place);
+  const [program = "", ...words] = [...prefix, pathOf(nodePath), "--version"];
   try {
     await chmod(path, 0o755);
     const { stdout } = await promisify(execFile)(program, words, { env: {}, cwd: "/", timeout: trialMsMax });

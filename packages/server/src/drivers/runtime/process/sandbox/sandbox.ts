@@ -66,6 +66,8 @@ export interface SandboxEntry {
   readonly codeDirectory: string;
   readonly socketDirectory: string;
   readonly temporaryDirectory: string;
+  /** Where something that is `readable` is inside; every other path is the same there. */
+  readonly pathOf: (path: string) => string;
   /** What the instance calls its machine, where that is its own. */
   readonly hostName?: string;
 }
