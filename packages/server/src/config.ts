@@ -15,6 +15,8 @@ export interface ServerConfig {
   readonly runtime: "process";
   /** What stands between functions and the machine; auto: bubblewrap where it works. */
   readonly sandbox: "auto" | "bwrap" | "none";
+  /** Processes that may wait for a function, all kinds together; undefined: as many as a share of the memory allows. */
+  readonly preStartedMax: number | undefined;
   readonly auth: "none";
   /** Without a trailing slash; undefined: `http://localhost:PORT` of the port that is listened on. */
   readonly publicUrl: string | undefined;
@@ -42,6 +44,7 @@ export const serverOptions = {
   data: "Data directory (.chaya).",
   store: "embedded, or postgres://USER@HOST/DATABASE (embedded).",
   runtime: "What runs functions: process.",
+  "pre-started": "Processes that may wait for functions, so that these start soon; 0: none (by the machine's memory).",
   sandbox: "What functions run in: bwrap, none (trusted code only), or auto = bwrap where it works (auto).",
   auth: "Who may use the control API: none = the user who started the server, from this machine only.",
   "public-url": "The URL that clients use; the only source of the URLs in answers (http://localhost:PORT).",
@@ -82,6 +85,10 @@ export function readConfig(flags: StartOptions, environment: Environment): Serve
     dataDirectory,
     store: readStore(options.store ?? "embedded"),
     runtime: oneOf("runtime", options.runtime ?? "process", ["process"]),
+    preStartedMax:
+      options["pre-started"] === undefined
+        ? undefined
+        : integer("pre-started", options["pre-started"], { min: 0, max: 256 }),
     sandbox: oneOf("sandbox", options.sandbox ?? "auto", ["auto", "bwrap", "none"]),
     auth: oneOf("auth", options.auth ?? "none", ["none"]),
     publicUrl: readPublicUrl(options["public-url"]),

@@ -202,7 +202,12 @@ async function openServices(world: World, ground: Ground, options: ServiceOption
     wrapRuntime(
       options.runtime ??
         (await runtimeDrivers[config.runtime].open(
-          { directory: data.path, nodePath: process.execPath, sandbox: config.sandbox },
+          {
+            directory: data.path,
+            nodePath: process.execPath,
+            sandbox: config.sandbox,
+            preStartedMax: config.preStartedMax,
+          },
           { clock, logger, openBundle },
         )),
     ),

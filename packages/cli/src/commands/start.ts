@@ -16,6 +16,7 @@ const startFlags = {
   store: { value: "STORE", summary: "embedded, or postgres://USER@HOST/DATABASE." },
   runtime: { value: "RUNTIME", summary: "What runs functions: process." },
   sandbox: { value: "SANDBOX", summary: "What functions run in: auto, bwrap, or none for trusted code only (auto)." },
+  "pre-started": { value: "COUNT", summary: "Processes that may wait for functions; 0: none (by the memory)." },
   auth: { value: "MODE", summary: "Who may use the control API: none = you, from this machine." },
   "public-url": { value: "URL", summary: "The URL that clients use (http://localhost:PORT)." },
   domain: { value: "NAME", summary: "Domain below which gateways and sites get their names (localhost)." },

@@ -80,21 +80,28 @@ export interface RuntimeDeps {
   readonly logger: Logger;
 }
 
-const processRuntime: RuntimeEntry<{ directory: string; nodePath: string; sandbox: "auto" | "bwrap" | "none" }> = {
+const processRuntime: RuntimeEntry<{
+  directory: string;
+  nodePath: string;
+  sandbox: "auto" | "bwrap" | "none";
+  preStartedMax?: number | undefined;
+}> = {
   /** `directory`: the data directory; `nodePath`: the Node that runs functions. */
   options: z.strictObject({
     directory: z.string().startsWith("/"),
     nodePath: z.string().startsWith("/"),
     sandbox: z.enum(["auto", "bwrap", "none"]),
+    /** Processes that may wait for a function. */
+    preStartedMax: z.int().min(0).optional(),
   }),
-  open: async ({ directory, nodePath, sandbox: choice }, { openBundle, ...deps }) => {
+  open: async ({ directory, nodePath, sandbox: choice, preStartedMax }, { openBundle, ...deps }) => {
     const { createProcessRuntime } = await import("./runtime/process/create-process-runtime.ts");
     const { openSandbox } = await import("./runtime/process/sandbox/open-sandbox.ts");
     const [instances, bundles] = [join(directory, "instances"), join(directory, "bundles")];
     const where = { directory: join(directory, "sandbox"), instancesDirectory: instances };
     const sandbox = await openSandbox({ ...deps, ...where, choice, nodePath });
     const directories = { directory: instances, bundlesDirectory: bundles };
-    return createProcessRuntime({ ...deps, ...directories, openBundle, nodePath, sandbox });
+    return createProcessRuntime({ ...deps, ...directories, openBundle, nodePath, sandbox, preStartedMax });
   },
 };
 

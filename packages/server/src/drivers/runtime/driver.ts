@@ -21,7 +21,7 @@ export interface RuntimeDriver extends AsyncDisposable {
    */
   start(spec: InstanceSpec, signal: AbortSignal): Promise<StartResult>;
   /** Fetches and unpacks what `start` would need; makes the first start fast. */
-  prepare(image: string, signal: AbortSignal): Promise<PrepareResult>;
+  prepare(image: string, signal: AbortSignal, likely?: LikelyStart): Promise<PrepareResult>;
   /** Images that no function names any more: the runtime may forget them. */
   forget(images: readonly string[]): Promise<void>;
 }
@@ -68,6 +68,9 @@ export interface OutputLine {
   readonly bytes: Uint8Array;
   readonly isCut: boolean;
 }
+
+/** What is known of a start that is likely to come soon. */
+export type LikelyStart = Pick<InstanceSpec, "memoryMiB" | "network">;
 
 export type StartResult =
   | { readonly kind: "started"; readonly instance: Instance }

@@ -8,6 +8,7 @@ import type { ObservedLine, ObserveLine, ReadSecrets, RedactSecrets } from "../.
 import type { FunctionDoor } from "../door/function-door.ts";
 import type { InstanceDoor } from "../door/instance-door.ts";
 import type { Application, FunctionRecord } from "../model.ts";
+import { networkOf } from "./instance-network.ts";
 import { PooledInstance } from "./pooled-instance.ts";
 import { StartOutput } from "./start-output.ts";
 
@@ -54,7 +55,7 @@ export class InstanceStarter {
       const { application, function: fn } = subject;
       const secrets = await this.#deps.readSecrets(application.id, fn.id);
       if (signal.aborted) return { kind: "aborted" };
-      const network = fn.settings.network ?? (this.#deps.runtime.abilities.isolatesNetwork ? "none" : "outbound");
+      const network = networkOf(fn, this.#deps.runtime.abilities);
       return await this.#run(subject, { ...specOf(subject, secrets), instanceId, network }, signal);
     } catch (error) {
       if (signal.aborted) return { kind: "aborted" };

@@ -4,6 +4,7 @@ import type { Logger } from "../../kernel/logger.ts";
 import type { FunctionGauges } from "../../seams.ts";
 import type { Application, Directory, DirectoryChange, FunctionRecord } from "../model.ts";
 import { FunctionPool, type PoolDeps } from "./function-pool.ts";
+import { networkOf } from "./instance-network.ts";
 import { InstanceStarter, type InstanceStarterDeps, type PoolSubject } from "./instance-starter.ts";
 import { type Evictable, NodeCapacity, type NodeLimits } from "./node-capacity.ts";
 
@@ -128,10 +129,12 @@ export class Pools {
 
   /** So that the first call need not wait for it. What is wrong with the image is told to those who call. */
   #prepare(functionId: string): void {
-    const image = this.#deps.directory.function(functionId)?.image;
-    if (image === undefined || !this.#deps.runtime.canRun(image)) return;
-    const preparation = this.#deps.runtime
-      .prepare(image, this.#closing.signal)
+    const { directory, runtime } = this.#deps;
+    const fn = directory.function(functionId);
+    if (fn === undefined || !runtime.canRun(fn.image)) return;
+    const likely = { memoryMiB: fn.memoryMiB, network: networkOf(fn, runtime.abilities) };
+    const preparation = runtime
+      .prepare(fn.image, this.#closing.signal, likely)
       .then(nothing, nothing)
       .finally(() => this.#preparations.delete(preparation));
     this.#preparations.add(preparation);

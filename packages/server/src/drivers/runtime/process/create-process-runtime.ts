@@ -9,6 +9,7 @@ import { Lifetime } from "../../../kernel/lifetime.ts";
 import type { Logger } from "../../../kernel/logger.ts";
 import type {
   InstanceSpec,
+  LikelyStart,
   OpenBundle,
   PrepareResult,
   RuntimeAbilities,
@@ -18,9 +19,11 @@ import type {
 import { BundleCache } from "./bundle-cache.ts";
 import { DescriptorGuard } from "./descriptor-guard.ts";
 import { endLeftovers } from "./end-leftovers.ts";
+import { readEntryPoint } from "./entry-point.ts";
+import { unconfinedFlavour } from "./flavour.ts";
 import { findProgram, HostPrograms } from "./host-programs.ts";
 import { type InstanceDirectory, removeInstanceDirectory } from "./instance-directory.ts";
-import { heapMiBOf } from "./launch-plan.ts";
+import { heapMiBOf, planLaunch } from "./launch-plan.ts";
 import { Lifeline } from "./lifeline.ts";
 import { OneATurn } from "./one-a-turn.ts";
 import { defaultPoolSizes, type PoolSizes, waitingProcessMiB } from "./pool-targets.ts";
@@ -46,6 +49,8 @@ export interface ProcessRuntimeOptions {
   readonly sandbox?: Sandbox;
   /** How many processes wait for a function; by default as many as a sixteenth of the machine's memory allows. */
   readonly poolSizes?: PoolSizes;
+  /** All of them together, when `poolSizes` does not say it. */
+  readonly preStartedMax?: number | undefined;
   /** Where sockets go when `directory` has too long a path for them; the system's temporary directory when absent. */
   readonly shortDirectory?: string;
 }
@@ -79,13 +84,14 @@ export async function createProcessRuntime(options: ProcessRuntimeOptions): Prom
     keepers: { clock, logger, watch, lifeline },
     instancesDirectory: options.directory,
     shortDirectory: options.shortDirectory ?? tmpdir(),
-    poolSizes: options.poolSizes ?? affordableSizes(),
+    poolSizes: options.poolSizes ?? sizesOf(options.preStartedMax),
   });
 }
 
-function affordableSizes(): PoolSizes {
+function sizesOf(preStartedMax: number | undefined): PoolSizes {
   const affordable = Math.floor((totalmem() * memoryShareOfPool) / (waitingProcessMiB * mebi));
-  return { ...defaultPoolSizes, processesMax: Math.min(defaultPoolSizes.processesMax, affordable) };
+  const processesMax = preStartedMax ?? Math.min(defaultPoolSizes.processesMax, affordable);
+  return { ...defaultPoolSizes, processesMax };
 }
 
 /** BusyBox has a setpriv too, but one without this option. */
@@ -134,11 +140,13 @@ class ProcessRuntime implements RuntimeDriver {
     return digestOfImage(image) !== undefined;
   }
 
-  async prepare(image: string, signal: AbortSignal): Promise<PrepareResult> {
+  async prepare(image: string, signal: AbortSignal, likely?: LikelyStart): Promise<PrepareResult> {
     const digest = digestOfImage(image);
     if (digest === undefined)
       return { kind: "image-unavailable", reason: "no runtime here can fetch it; deploy code with chaya deploy" };
-    return await this.#deps.bundles.prepare(digest, AbortSignal.any([signal, this.#closing.signal]));
+    const prepared = await this.#deps.bundles.prepare(digest, AbortSignal.any([signal, this.#closing.signal]));
+    if (prepared.kind === "ready" && likely !== undefined) await this.#expect(digest, likely);
+    return prepared;
   }
 
   start(spec: InstanceSpec, signal: AbortSignal): Promise<StartResult> {
@@ -183,6 +191,17 @@ class ProcessRuntime implements RuntimeDriver {
     const { host, sandbox, keepers } = this.#deps;
     const ofEach = { processesMax: limits.instanceProcessesMax, cpus: availableParallelism() };
     return { host, sandbox, keepers, limits: ofEach, programs: this.#programs, pool: this.#pool, onInstance };
+  }
+
+  /** The process that a function will need waits before its first call. */
+  async #expect(digest: string, likely: LikelyStart): Promise<void> {
+    const entry = readEntryPoint(this.#deps.bundles.directoryOf(digest));
+    if (entry.kind === "none") return;
+    const node = await this.#programs.node(entry.runtime);
+    const plan = planLaunch({ spec: { ...likely, environment: {} }, entry, node }, this.#deps.host);
+    if (plan.kind === "refused") return;
+    const isOpen = this.#deps.sandbox.abilities.isolation === "none";
+    this.#pool.expect(isOpen ? unconfinedFlavour(plan.flavour) : plan.flavour);
   }
 
   /** Until nothing of it lives. */

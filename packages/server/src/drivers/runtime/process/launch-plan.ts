@@ -21,8 +21,11 @@ export interface LaunchHost {
   readonly hostName: string;
 }
 
+/** What of an instance decides how it is launched. */
+type LaunchSpec = Pick<InstanceSpec, "memoryMiB" | "network" | "environment">;
+
 export interface LaunchSubject {
-  readonly spec: InstanceSpec;
+  readonly spec: LaunchSpec;
   readonly entry: FoundEntryPoint;
   /** What the bundle's runtime means by `node`. */
   readonly node: FoundNode;
@@ -106,7 +109,7 @@ function planNode({ spec, entry, node }: LaunchSubject, words: Words, host: Laun
 }
 
 function planPython(
-  spec: InstanceSpec,
+  spec: LaunchSpec,
   { program, words }: { readonly program: string; readonly words: Words },
   host: LaunchHost,
 ): LaunchPlan {
@@ -127,7 +130,7 @@ function planPython(
 
 /** undefined: a process that has started already does as well. */
 function plainReason(
-  spec: InstanceSpec,
+  spec: LaunchSpec,
   start: { readonly program: "node" | "python"; readonly name: string; readonly file: string | undefined },
 ): string | undefined {
   if (start.file === undefined) return "its entry point names no file";

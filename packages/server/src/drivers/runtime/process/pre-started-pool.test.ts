@@ -69,6 +69,21 @@ describe("the pool of pre-started processes", () => {
   }
   const settled = () => new Promise((resolve) => setImmediate(resolve));
 
+  it("has processes of the kind that is likely to be needed next, also of a language that nobody has called yet", async () => {
+    const { pool, clock, made } = makePool();
+    await settled();
+    const large = { ...usual, heapMiB: 192 };
+    pool.expect(large);
+    pool.expect(python);
+    await clock.advance(100);
+    await settled();
+    await clock.advance(100);
+    const usable = made.filter(({ isUsable }) => isUsable).map(({ flavour }) => flavour);
+    expect(usable.filter((flavour) => flavour === large)).toHaveLength(2);
+    expect(usable.filter((flavour) => flavour === python).length).toBeGreaterThanOrEqual(2);
+    expect(usable).not.toContain(usual);
+  });
+
   it("keeps two of the usual kind, gives each away once and makes more while they are taken", async () => {
     const { pool, clock, made, startingMax } = makePool();
     await settled();

@@ -86,6 +86,16 @@ export class PreStartedPool<Process extends Waiter> implements AsyncDisposable {
     return await waited;
   }
 
+  /** A function of this flavour is likely to be called for the first time soon. */
+  expect(flavour: Flavour): void {
+    if (this.#closing.signal.aborted) return;
+    const shelf = this.#shelfOf(flavour);
+    const nowMs = this.#deps.clock.monotonicMs();
+    if (flavour.program === "node") this.#current = shelf;
+    else if (shelf.rate.read(nowMs).starts === 0) shelf.rate.note(nowMs);
+    this.#adjustSoon();
+  }
+
   /** How many wait ready now. */
   get readyCount(): number {
     return [...this.#shelves.values()].reduce((sum, { ready }) => sum + ready.length, 0);
