@@ -50,6 +50,7 @@ const embedded: StoreDriver<{ directory: string }> = {
           file: join(directory, "telemetry.db"),
           migrations: telemetryMigrations,
           clock,
+          isBackground: true,
         }),
     );
   },

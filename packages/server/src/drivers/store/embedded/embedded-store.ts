@@ -32,6 +32,8 @@ export interface EmbeddedStoreOptions {
   /** The file may not grow beyond; as far as the disk goes, unless given. */
   readonly bytesMax?: number;
   readonly transactionMsMax?: number;
+  /** Nobody waits for its writes: they give way to everything else. */
+  readonly isBackground?: boolean;
 }
 
 /**
@@ -45,6 +47,7 @@ export async function openEmbeddedStore<Tables>(options: EmbeddedStoreOptions): 
     migrations: compileMigrations(options.migrations, "embedded"),
     nowMs: options.clock.nowMs(),
     bytesMax: options.bytesMax,
+    isBackground: options.isBackground ?? false,
   };
   const freeBytes = () => readRoom().freeBytes;
   const writer = new DatabaseThread({ ...shared, role: "writer" }, freeBytes);

@@ -1,3 +1,4 @@
+import { setPriority } from "node:os";
 import type { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "../../../kernel/assert.ts";
@@ -9,6 +10,8 @@ import { rollback, writeGroup } from "./write-group.ts";
 
 // Entry of a database thread: one connection, one request at a time.
 
+const backgroundNiceness = 10;
+
 interface Connection {
   readonly database: DatabaseSync;
   readonly cache: StatementCache;
@@ -19,6 +22,8 @@ assert(port !== null, "this file is the entry of a worker thread");
 // database-thread.ts starts this file, with exactly this.
 const data = workerData as ThreadData;
 let connection: Connection | undefined;
+// Linux takes 0 for this thread; elsewhere it would be the whole process.
+if (data.isBackground && data.role === "writer" && process.platform === "linux") setPriority(0, backgroundNiceness);
 
 port.on("message", (request: ThreadRequest) => {
   port.postMessage(answer(request));

@@ -10,6 +10,8 @@ export interface ThreadData {
   readonly migrations: readonly CompiledMigration[];
   /** The wall clock, for the table `migrations`. */
   readonly nowMs: number;
+  /** Gives way to whoever wants the processor. */
+  readonly isBackground: boolean;
   /** The file may not grow beyond; undefined: as far as the disk goes. */
   readonly bytesMax: number | undefined;
 }
