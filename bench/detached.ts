@@ -22,6 +22,8 @@ try {
   });
   const path = `/invoke/${id}`;
   await (await fetch(new URL(path, chaya.url), { method: "POST", body: "{}" })).text();
+  // Until processes wait again for functions to come.
+  await pause(2_000);
   const waits = await dispatchWaits(path, 300);
   const alone: LoadResult[] = [];
   const beside: LoadResult[] = [];
