@@ -272,8 +272,8 @@ function nodeLimits(config: ServerConfig): InvocationDeps["limits"] {
     memoryMiBMax: config.functionMemoryMiBMax,
     instancesMax: limits.instancesPerNodeMax,
     instancesPerApplicationMax: limits.instancesPerApplicationMax,
-    // More starts at once than cores make each of them slower and none of them earlier.
-    startsMax: Math.max(2, availableParallelism()),
+    // As many as there are cores are made, and as many get their function meanwhile: more make each of them slower.
+    startsMax: Math.max(2, 2 * availableParallelism()),
     waitingCallsMax: limits.waitingCallsPerNodeMax,
     requestBodyBytesMax: limits.requestBodyBytesMax,
     responseBodyBytesMax: limits.responseBodyBytesMax,

@@ -4,20 +4,21 @@ import { type KindUse, poolTargets } from "./pool-targets.ts";
 import { StartRate } from "./start-rate.ts";
 
 const sizes = { processesMax: 32, idle: 2, active: 10 };
-const unused: KindUse = { starts: 0, peak: 0, lastAtMs: undefined, isCurrent: false };
+const unused: KindUse = { starts: 0, expected: 0, peak: 0, lastAtMs: undefined, isCurrent: false };
 
 describe("how many processes wait", () => {
   it.each([
     ["two of the usual kind when nothing happens", [{ ...unused, isCurrent: true }, unused], [2, 0]],
     ["more with every start", [{ ...unused, starts: 1, peak: 1, isCurrent: true }], [4]],
+    ["more with every function that came", [{ ...unused, expected: 3, isCurrent: true }], [8]],
     ["ten while starts happen", [{ ...unused, starts: 9, peak: 1, isCurrent: true }], [10]],
     ["as many as came in one second", [{ ...unused, starts: 90, peak: 20, isCurrent: true }], [20]],
     [
       "within the maximum, what was used last first",
       [
-        { starts: 90, peak: 20, lastAtMs: 1, isCurrent: false },
-        { starts: 90, peak: 20, lastAtMs: 2, isCurrent: false },
-        { starts: 9, peak: 1, lastAtMs: 0, isCurrent: true },
+        { starts: 90, expected: 0, peak: 20, lastAtMs: 1, isCurrent: false },
+        { starts: 90, expected: 0, peak: 20, lastAtMs: 2, isCurrent: false },
+        { starts: 9, expected: 0, peak: 1, lastAtMs: 0, isCurrent: true },
       ],
       [2, 20, 10],
     ],
@@ -28,6 +29,7 @@ describe("how many processes wait", () => {
   it("never exceeds the maximum, and none is wanted where none may wait", () => {
     const use = fc.record({
       starts: fc.nat(),
+      expected: fc.nat(),
       peak: fc.nat(),
       lastAtMs: fc.option(fc.nat(), { nil: undefined }),
       isCurrent: fc.boolean(),

@@ -12,6 +12,8 @@ export interface PoolSizes {
 export interface KindUse {
   /** In the last minutes. */
   readonly starts: number;
+  /** How many functions came in the last minutes that may be called for the first time. */
+  readonly expected: number;
   /** The most in one second of the last minutes. */
   readonly peak: number;
   /** Monotonic; undefined: never. */
@@ -24,7 +26,7 @@ export interface KindUse {
 export const defaultPoolSizes: PoolSizes = { processesMax: 32, idle: 2, active: 10 };
 /** Private memory of one that waits. */
 export const waitingProcessMiB = 16;
-/** Every cold start lets so many more wait, up to the number for active kinds. */
+/** Every cold start, and every function that may come to one, lets so many more wait, up to the number for active kinds. */
 const growth = 2;
 
 /** How many of each kind should wait now, within the maximum; what was used last comes first. Pure. */
@@ -40,9 +42,9 @@ export function poolTargets(uses: readonly KindUse[], sizes: PoolSizes): readonl
   return targets;
 }
 
-function wanted({ starts, peak, isCurrent }: KindUse, { idle, active }: PoolSizes): number {
-  if (starts === 0) return isCurrent ? idle : 0;
-  return Math.max(peak, Math.min(active, idle + growth * starts));
+function wanted({ starts, expected, peak, isCurrent }: KindUse, { idle, active }: PoolSizes): number {
+  if (starts + expected === 0) return isCurrent ? idle : 0;
+  return Math.max(peak, Math.min(active, idle + growth * (starts + expected)));
 }
 
 function rank({ isCurrent, lastAtMs = Number.NEGATIVE_INFINITY }: KindUse): number {

@@ -33,6 +33,8 @@ interface Taker<Process> {
 interface Shelf<Process> {
   readonly flavour: Flavour;
   readonly rate: StartRate;
+  /** Functions that may be called for the first time. */
+  readonly expected: StartRate;
   readonly ready: Process[];
   readonly waiting: LinkedQueue<Taker<Process>>;
   starting: number;
@@ -92,7 +94,7 @@ export class PreStartedPool<Process extends Waiter> implements AsyncDisposable {
     const shelf = this.#shelfOf(flavour);
     const nowMs = this.#deps.clock.monotonicMs();
     if (flavour.program === "node") this.#current = shelf;
-    else if (shelf.rate.read(nowMs).starts === 0) shelf.rate.note(nowMs);
+    shelf.expected.note(nowMs);
     this.#adjustSoon();
   }
 
@@ -122,7 +124,14 @@ export class PreStartedPool<Process extends Waiter> implements AsyncDisposable {
 
   #shelfOf(flavour: Flavour): Shelf<Process> {
     const key = flavourKey(flavour);
-    const rest = { rate: new StartRate(), ready: [], starting: 0, failures: 0, notBeforeMs: 0 };
+    const rest = {
+      rate: new StartRate(),
+      expected: new StartRate(),
+      ready: [],
+      starting: 0,
+      failures: 0,
+      notBeforeMs: 0,
+    };
     const shelf = this.#shelves.get(key) ?? { flavour, waiting: new LinkedQueue<Taker<Process>>(), ...rest };
     this.#shelves.set(key, shelf);
     return shelf;
@@ -146,7 +155,8 @@ export class PreStartedPool<Process extends Waiter> implements AsyncDisposable {
     const nowMs = this.#deps.clock.monotonicMs();
     const uses = shelves.map((shelf) => {
       const { rate } = shelf;
-      return { ...rate.read(nowMs), lastAtMs: rate.lastAtMs, isCurrent: shelf === this.#current };
+      const expected = shelf.expected.read(nowMs).starts;
+      return { ...rate.read(nowMs), expected, lastAtMs: rate.lastAtMs, isCurrent: shelf === this.#current };
     });
     return poolTargets(uses, this.#deps.sizes);
   }
