@@ -96,6 +96,24 @@ describe("a client that stands still", () => {
     expect(await serves(front, next)).toBe(true);
   });
 
+  it.each([
+    ["2^53", "20000000000000"],
+    ["nearly 2^64", "ffffffffffffffff"],
+  ])("behind a chunk size of %s, which no body ever has, is answered 408 and cut", async (_name, size) => {
+    const clock = new ManualClock();
+    const { front, next } = await startObserved({ clock });
+    await using _ = front;
+    await using endless = await RawClient.connect(front.port);
+    endless.send(`POST /t/a/b HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n${size}\r\nhello`);
+    const { request } = await next();
+    request.resume();
+    await once(request, "data");
+    await clock.advance(65_000);
+    expect((await endless.answer())?.status).toBe(408);
+    await clock.advance(5_000);
+    await endless.closed;
+  });
+
   it("is cut although it trickles a byte now and then", async () => {
     const clock = new ManualClock();
     const { front, next } = await startObserved({ clock });
