@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { createIds } from "../../packages/server/src/kernel/ids.ts";
 import { systemRandom } from "../../packages/server/src/kernel/random.ts";
+import { lastOfSecond } from "../../packages/server/src/telemetry/records/call-seconds.ts";
 import { startChaya } from "./tools.ts";
 
 export interface Seeded {
@@ -48,17 +49,30 @@ function seedCalls(file: string, applicationId: string, count: number): void {
   const startMs = Date.now() - 7_200_000;
   let nowMs = startMs;
   const newId = createIds({ nowMs: () => nowMs }, systemRandom());
+  const functions = Math.min(10_000, count);
+  const insertFunction = database.prepare(
+    `insert into called_functions (id, application_id, application_name, function_id, function_name, image, memory_mib)
+     values (?, ?, 'seeded', ?, ?, 'example/function:1', 128)`,
+  );
+  const insertSecond = database.prepare("insert or ignore into call_seconds (owner_id, id) values (?, ?)");
   const insert = database.prepare(
-    `insert into calls (id, application_id, application_name, function_id, function_name, image, source, status, attempt,
-       http_status, accepted_at_ms, started_at_ms, finished_at_ms, wait_us, run_us, is_cold_start, request_bytes,
-       response_bytes, memory_mib)
-     values (?, ?, 'seeded', ?, ?, 'example/function:1', 'direct', 'succeeded', 1, 200, ?, ?, ?, 40, 1200, 0, 100, 20, 128)`,
+    `insert into calls (id, called_id, source, status, attempt, accepted_at_ms, started_at_ms, finished_at_ms,
+       http_status, wait_us, run_us, is_cold_start, request_bytes, response_bytes)
+     values (?, ?, 'direct', 'succeeded', 1, ?, ?, ?, 200, 40, 1200, 0, 100, 20)`,
   );
   database.exec("begin");
+  const called = Array.from({ length: functions }, (_, index) => {
+    const [id, name] = [newId(), `function-${index}`];
+    insertFunction.run(id, applicationId, name, name);
+    return { id, name };
+  });
   for (let index = 0; index < count; index++) {
     nowMs = startMs + Math.floor((index * 7_200_000) / count);
-    const name = `function-${index % 10_000}`;
-    insert.run(newId(), applicationId, name, name, nowMs, nowMs, nowMs + 1);
+    const fn = called[index % functions];
+    if (fn === undefined) throw new Error("every call is one of a function");
+    const id = newId();
+    insert.run(id, fn.id, nowMs, nowMs, nowMs + 1);
+    for (const owner of [applicationId, fn.name]) insertSecond.run(owner, lastOfSecond(id));
   }
   database.exec("commit");
   database.close();
