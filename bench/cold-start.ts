@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
@@ -21,8 +21,6 @@ const perSecond = 10;
 const burst = 100;
 /** A process that waits costs about 60 ms of a core: without a pause this would measure how fast they are made. */
 const betweenMs = 100;
-/** Only who found no process waiting takes longer. */
-const missMs = 30;
 /** In each function's code and in its answer. */
 const marker = "@@000000@@";
 
@@ -85,15 +83,20 @@ async function measure(
     const functions = await deployMany(server, bundle, sequential);
     await pause(2_000);
     const one: number[] = [];
+    let before = await starts(server);
     for (const fn of functions) {
       one.push(await firstCallMs(server, fn));
       await pause(betweenMs);
     }
     const name = `${language.name}, ${sandbox}`;
-    console.log(`${name}: one after the other ${figures(one)}; bare start ${plainMs.toFixed(0)} ms`);
+    const found = misses(before, await starts(server));
+    console.log(`${name}: one after the other ${figures(one)}, ${found}; bare start ${plainMs.toFixed(0)} ms`);
     if (language.hasRate) {
-      const rated = await callAtRate(server, await deployMany(server, bundle, perSecond * seconds));
-      console.log(`${name}: ${perSecond} a second for ${seconds} s ${figures(rated)}`);
+      const more = await deployMany(server, bundle, perSecond * seconds);
+      before = await starts(server);
+      const rated = await callAtRate(server, more);
+      const missed = misses(before, await starts(server));
+      console.log(`${name}: ${perSecond} a second for ${seconds} s ${figures(rated)}, ${missed}`);
     }
     const p50 = percentile(one, 0.5);
     const figure = `${p50.toFixed(1)} ms (${(plainMs / p50).toFixed(1)} × sooner than bare)`;
@@ -113,7 +116,10 @@ async function callAtRate(server: Chaya, functions: readonly Deployed[]): Promis
   return await Promise.all(calls);
 }
 
-/** A hundred first calls at the same moment, against the rate at which this machine starts bare processes. */
+/**
+ * A hundred first calls at the same moment on connections that are open, against the rate at which this machine starts
+ * bare processes.
+ */
 async function measureBurst(sandbox: string): Promise<void> {
   const [language] = languages;
   if (language === undefined) throw new Error("there is a first language");
@@ -123,15 +129,18 @@ async function measureBurst(sandbox: string): Promise<void> {
   try {
     const functions = await deployMany(server, bundle, burst);
     await pause(5_000);
+    const calls = await Promise.all(functions.map(async (fn) => ({ fn, socket: await open(server) })));
     const probe = watchLoop(server);
+    const before = await starts(server);
     const startedMs = performance.now();
     const ended = await Promise.all(
-      functions.map((fn) => firstCallMs(server, fn).then(() => performance.now() - startedMs)),
+      calls.map(({ fn, socket }) => firstCallOn(socket, fn).then(() => performance.now() - startedMs)),
     );
     const stallMs = await probe.end();
     const at = [...ended].sort((a, b) => a - b);
     const [first = 0, tenth = 0, last = 0] = [at[0], at[9], at.at(-1)];
     const name = `burst of ${burst}, ${sandbox}`;
+    console.log(`${name}: ${misses(before, await starts(server))}`);
     verdict(`${name}: first answer`, `${first.toFixed(1)} ms`, "≤ 15 ms", first <= 15);
     verdict(`${name}: ten answers`, `${tenth.toFixed(1)} ms`, "≤ 60 ms", tenth <= 60);
     const ratio = last / limitMs;
@@ -174,10 +183,18 @@ function linkModules(folder: string, language: Language): void {
   symlinkSync(join(repository, "node_modules"), join(folder, "node_modules"));
 }
 
-async function firstCallMs(server: Chaya, { id, text }: Deployed): Promise<number> {
+async function firstCallMs(server: Chaya, fn: Deployed): Promise<number> {
+  return await firstCallOn(await open(server), fn);
+}
+
+async function open(server: Chaya): Promise<Socket> {
   const { hostname, port } = new URL(server.url);
   const socket = connect({ host: hostname, port: Number(port) }).setNoDelay();
   await once(socket, "connect");
+  return socket;
+}
+
+async function firstCallOn(socket: Socket, { id, text }: Deployed): Promise<number> {
   const startedMs = performance.now();
   socket.write(`POST /invoke/${id} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
   let answer = "";
@@ -193,10 +210,8 @@ async function firstCallMs(server: Chaya, { id, text }: Deployed): Promise<numbe
 /** What the loop of the server makes others wait: the longest of many questions that cost nothing. */
 function watchLoop(server: Chaya): { end(): Promise<number> } {
   let isOver = false;
-  const { hostname, port } = new URL(server.url);
   const run = (async () => {
-    const socket = connect({ host: hostname, port: Number(port) }).setNoDelay();
-    await once(socket, "connect");
+    const socket = await open(server);
     let longest = 0;
     while (!isOver) {
       const startedMs = performance.now();
@@ -292,5 +307,19 @@ async function pythonFiles(): Promise<Readonly<Record<string, string>>> {
 
 function figures(ms: readonly number[]): string {
   const shares = [0.5, 0.95, 0.99].map((share) => `p${share * 100} ${percentile(ms, share).toFixed(1)}`);
-  return `${shares.join("  ")} ms, ${ms.filter((one) => one > missMs).length} of ${ms.length} above ${missMs} ms`;
+  return `${shares.join("  ")} ms of ${ms.length}`;
+}
+
+/** Starts so far, by what they found. */
+async function starts(server: Chaya): Promise<ReadonlyMap<string, number>> {
+  const text = await (await fetch(`${server.url}/metrics`)).text();
+  const samples = text.matchAll(/^chaya_instance_starts_total\{found="([^"]+)"\} (\d+)/gm);
+  return new Map([...samples].map(([, found = "", count]) => [found, Number(count)]));
+}
+
+/** Those that found no process waiting, by the reason. */
+function misses(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): string {
+  const missed = [...after].map(([found, count]) => [found, count - (before.get(found) ?? 0)] as const);
+  const named = missed.filter(([found, count]) => found !== "ready" && count > 0);
+  return named.length === 0 ? "no misses" : `misses: ${named.map(([found, count]) => `${count} ${found}`).join(", ")}`;
 }

@@ -38,8 +38,8 @@ try {
   for (let round = 0; round < latencyRounds; round++) {
     const { hostname, port, pathname } = new URL(chaya.url);
     const target = { host: hostname, port: Number(port) };
-    throughChaya.push(...(await latencies(target, pathname, callsPerLatencyRound)));
-    direct.push(...(await latencies({ path: stub.socket }, "/call", callsPerLatencyRound)));
+    throughChaya.push(...(await latencies(target, { path: pathname }, callsPerLatencyRound)));
+    direct.push(...(await latencies({ path: stub.socket }, { path: "/call" }, callsPerLatencyRound)));
   }
   programs.push(await startNginx(stub.socket), await startGoProxy(stub.socket));
   for (const feature of features) partial.push(await startWarm(`without ${feature}`, feature));

@@ -1,7 +1,9 @@
-import { type AnyRoute, limits, problemStatus, problems } from "@chaya/contract";
+import { type AnyRoute, limits, ociKinds, problemStatus, problems, type RouteAuth } from "@chaya/contract";
 import { allowedSetting, describedSetting, settingNames, settingsPrefix } from "@chaya/contract/annotations";
 import { chayaRoutes } from "@chaya/contract/chaya";
 import { fnRoutes } from "@chaya/contract/fn";
+import { ociFunctionsRoutes } from "@chaya/contract/oci/functions";
+import { ociIdentityRoutes } from "@chaya/contract/oci/identity";
 import { allRoutes, memberNames } from "@chaya/contract/openapi";
 
 /** Everything that derives from the contract and is kept in the repository: path → text. */
@@ -9,6 +11,8 @@ export function generatedFiles(): ReadonlyMap<string, string> {
   return new Map([
     ["packages/contract/src/fn/routes.generated.ts", clientRoutes("fnRoutes", fnRoutes)],
     ["packages/contract/src/chaya/routes.generated.ts", clientRoutes("chayaRoutes", chayaRoutes)],
+    ["packages/contract/src/oci/functions/routes.generated.ts", clientRoutes("ociFunctionsRoutes", ociFunctionsRoutes)],
+    ["packages/contract/src/oci/identity/routes.generated.ts", clientRoutes("ociIdentityRoutes", ociIdentityRoutes)],
     ["docs/reference/api.md", apiReference()],
     ["docs/reference/annotations.md", annotationsReference()],
     ["docs/reference/problems.md", problemsReference()],
@@ -58,17 +62,22 @@ function apiReference(): string {
 function routeSection(name: string, route: AnyRoute): string {
   const lines = [`## \`${route.method} ${route.path}\``, "", route.summary, "", `- name: \`${name}\``];
   if (route.door === "function") lines.push("- at the function door (`OCI_LOCAL_ENDPOINT`) only");
-  if (route.auth !== undefined) lines.push(`- needs: ${route.auth.action} ${route.auth.resource}`);
+  if (route.auth !== undefined) lines.push(`- needs: ${needed(route.auth)}`);
   const query = memberNames(route.query, "input");
   if (query.length > 0) lines.push(`- query: ${inCode(query)}`);
   if (route.body !== undefined) lines.push(`- body: ${inCode(memberNames(route.body, "input"))}`);
-  if (route.stream === true) lines.push("- bodies stream");
+  if (route.upgrade !== undefined) lines.push(`- answers 101: the connection speaks \`${route.upgrade}\``);
+  else if (route.stream === true) lines.push("- bodies stream");
   if (route.result !== undefined)
     lines.push(`- answers ${route.status ?? 200}: ${inCode(memberNames(route.result, "output"))}`);
   else if (route.status !== undefined) lines.push(`- answers ${route.status}`);
   if (route.problems.length > 0)
     lines.push(`- problems: ${route.problems.map((code) => `[${code}](problems.md#${code})`).join(", ")}`);
   return lines.join("\n");
+}
+
+function needed({ action, resource, also }: RouteAuth): string {
+  return `${action} ${resource}${also === undefined ? "" : ` and ${also.action} ${also.resource}`}`;
 }
 
 function inCode(names: readonly string[]): string {
@@ -92,7 +101,7 @@ function annotationsReference(): string {
 function problemsReference(): string {
   const sections = Object.entries(problems).map(([code, entry]) => {
     // Each entry takes the fields of its own code; the placeholders stand for any of them.
-    const { kind, sentence, hint, fn } = entry as (typeof problems)["internal"];
+    const { kind, sentence, hint, fn, oci } = entry as (typeof problems)["internal"];
     const lines = [
       `## ${code}`,
       "",
@@ -101,6 +110,8 @@ function problemsReference(): string {
       withPlaceholders(hint),
     ];
     if (fn !== undefined) lines.push("", `Fn's clients read: \`${withPlaceholders(fn)}\``);
+    const inOci = { ...ociKinds[kind], ...oci };
+    lines.push("", `OCI's clients read: ${inOci.status} \`${inOci.code}\``);
     return lines.join("\n");
   });
   return ["# Problems", generatedNote, "Code, status, what is wrong, what to do.", ...sections, ""].join("\n\n");

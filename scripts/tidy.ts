@@ -47,6 +47,7 @@ function checkSource(path: string): void {
   walk(tree, (node) => {
     checkFunction(path, tree, node, isTest);
     if (!isTest) checkWorld(path, tree, node);
+    if (!isTest) checkHttpImport(path, tree, node);
   });
 }
 
@@ -70,6 +71,15 @@ function checkWorld(path: string, tree: ts.SourceFile, node: ts.Node): void {
   const forbidden = forbiddenUse(node);
   if (forbidden !== undefined)
     report(`${path}:${lineOf(tree, node)}`, `uses ${forbidden}: take clock, random, ids, logger or config in deps`);
+}
+
+/** What an import of all of `node:http` costs: packages/server/src/http/node-http.ts. */
+function checkHttpImport(path: string, tree: ts.SourceFile, node: ts.Node): void {
+  if (!path.startsWith("packages/server/src/") || path.includes("/conformance")) return;
+  if (!ts.isImportDeclaration(node)) return;
+  if (!ts.isStringLiteral(node.moduleSpecifier) || !/^(node:)?http$/.test(node.moduleSpecifier.text)) return;
+  if (node.importClause?.phaseModifier !== ts.SyntaxKind.TypeKeyword)
+    report(`${path}:${lineOf(tree, node)}`, "imports node:http, which loads a whole client: use http/node-http.ts");
 }
 
 function forbiddenUse(node: ts.Node): string | undefined {

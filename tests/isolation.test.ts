@@ -27,8 +27,11 @@ describe("a function's process", () => {
 
   it("has the environment of its configuration and of Fn's contract, and nothing of the server's", async () => {
     const environment = await answer({ environment: null });
-    const { PATH, HOME, TMPDIR, HOSTNAME, FN_LISTENER, OCI_LOCAL_ENDPOINT, ...rest } = environment;
+    const { PATH, HOME, TMPDIR, HOSTNAME, FN_LISTENER, OCI_LOCAL_ENDPOINT, ...others } = environment;
+    const { OCI_RESOURCE_PRINCIPAL_RPST, OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM, ...rest } = others;
+    for (const path of [OCI_RESOURCE_PRINCIPAL_RPST, OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM]) expect(path).toMatch(/^\//);
     expect(rest).toEqual({
+      ...{ OCI_RESOURCE_PRINCIPAL_VERSION: "2.2", OCI_RESOURCE_PRINCIPAL_REGION: "us-ashburn-1" },
       ...{ MINE: "yes", FN_FORMAT: "http-stream", FN_MEMORY: "96", FN_TYPE: "sync" },
       ...{ FN_FN_ID: fnId, FN_FN_NAME: "fn", FN_APP_ID: appId, FN_APP_NAME: "alone" },
     });

@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { CallView } from "@chaya/contract/chaya";
@@ -104,12 +104,10 @@ describe("two servers on one PostgreSQL", () => {
     expect(await endedCall(two.url, id)).toMatchObject({ status: "succeeded" });
   });
 
-  it("see the secrets that the other one set, given the same key", async () => {
+  it("see the secrets that the other one set", async () => {
     const app = await read<{ items: { id: string }[] }>(`${one.url}/v2/apps?name=pair`);
     const secret = `/chaya/v1/apps/${app.items[0]?.id}/secrets/PASSWORD`;
     await expectOk(send(`${one.url}${secret}`, { value: "correct horse" }, { method: "PUT" }));
-    copyFileSync(join(directory, "one", "secrets.key"), join(directory, "two", "secrets.key"));
-    chmodSync(join(directory, "two", "secrets.key"), 0o600);
     const fnId = await deploy("secretive");
     await until(async () => {
       const { status, text } = await send(`${two.url}/invoke/${fnId}`, { environment: null });
@@ -168,11 +166,14 @@ describe("two servers on one PostgreSQL", () => {
     expect(ended).toMatchObject({ status: "failed", problem: { code: "server-ended" } });
   });
 
-  /** A server with its own data directory; payloads lie on a disk that both reach. */
+  /** A server with its own data directory; payloads lie on a disk that both reach, and both have the same key. */
   function start(name: string): Promise<CrashServer> {
     const data = join(directory, name);
     mkdirSync(data, { recursive: true });
-    if (linesOf(join(data, "format.json")).length === 0) symlinkSync(join(directory, "shared"), join(data, "payloads"));
+    if (linesOf(join(data, "format.json")).length === 0) {
+      symlinkSync(join(directory, "shared"), join(data, "payloads"));
+      writeFileSync(join(data, "secrets.key"), Buffer.alloc(32, "key"), { mode: 0o600 });
+    }
     return CrashServer.start(data, database.location, "none");
   }
 

@@ -43,7 +43,7 @@ export async function load(program: Pick<Program, "url" | "pids">, options: Load
 }
 
 function wrkScript({ body = "x".repeat(100), headers = {} }: LoadOptions): string {
-  const lines = Object.entries(headers).map(([name, value]) => `wrk.headers["${name}"] = "${value}"`);
+  const lines = Object.entries(headers).map(([name, value]) => `wrk.headers["${name}"] = ${JSON.stringify(value)}`);
   return `wrk.method = "POST"
 wrk.body = "${body}"
 wrk.headers["Content-Type"] = "application/json"

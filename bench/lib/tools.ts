@@ -127,6 +127,10 @@ export async function startStub(program: string): Promise<{ readonly socket: str
 
 export interface ChayaOptions {
   readonly data?: string;
+  /** The Node that runs it, and its functions. */
+  readonly node?: string;
+  /** A program and its words, to which the server's are added. */
+  readonly below?: readonly string[];
   readonly entry?: string;
   readonly arguments?: readonly string[];
   /** Keeps it to one core; only for functions that cost next to nothing, and that go to the other by themselves. */
@@ -147,8 +151,9 @@ export async function startChaya(options: ChayaOptions = {}): Promise<Chaya> {
   mkdirSync(data, { recursive: true });
   const entry = options.entry ?? join(repository, "packages/cli/bin/chaya.mjs");
   const startedMs = performance.now();
-  const args = [entry, "start", "--port", "0", "--data", data, ...(options.arguments ?? [])];
-  const command = options.isPinned ? pinned("server", process.execPath, args) : ([process.execPath, args] as const);
+  const [node = process.execPath, ...first] = [...(options.below ?? []), options.node ?? process.execPath];
+  const args = [...first, entry, "start", "--port", "0", "--data", data, ...(options.arguments ?? [])];
+  const command = options.isPinned ? pinned("server", node, args) : ([node, args] as const);
   const child = spawn(...command, { stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(child, "exit");
   const url = await new Promise<string>((resolve, reject) => {

@@ -47,6 +47,32 @@ async function recorder(status: number, answer: unknown, headers: Record<string,
 }
 
 describe("a client", () => {
+  it("reads lists of OCI to their end, unless it is asked for a page", async () => {
+    const targets: string[] = [];
+    const url = await serve((request, response) => {
+      targets.push(request.url ?? "");
+      const page = Number(new URL(request.url ?? "", "http://h").searchParams.get("page") ?? 0);
+      response.writeHead(200, {
+        "content-type": "application/json",
+        ...(page < 2 && { "opc-next-page": `${page + 1}` }),
+      });
+      response.end(JSON.stringify([{ name: `user${page}` }]));
+    });
+    const { identity } = createClient({ url });
+    const names = async (asked: { limit?: number; page?: string }) =>
+      (await identity.listUsers({ compartmentId: "01R", ...asked })).map(({ name }) => name);
+    expect(await names({})).toEqual(["user0", "user1", "user2"]);
+    expect(targets.at(-1)).toBe("/20160918/users?compartmentId=01R&page=2");
+    expect(await names({ limit: 1 })).toEqual(["user0"]);
+    expect(await names({ page: "1" })).toEqual(["user1"]);
+  });
+
+  it("takes an answer without a body whatever its status", async () => {
+    const { client, seen } = await recorder(202, "");
+    expect(await client.identity.deleteCompartment({ compartmentId: "01C" })).toBeUndefined();
+    expect(seen.map(({ line }) => line)).toEqual(["DELETE /20160918/compartments/01C"]);
+  });
+
   it("puts path parameters, query and body where the contract says", async () => {
     const { client, seen } = await recorder(200, { items: [] });
     await client.fn.listApps();

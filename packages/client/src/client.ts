@@ -3,6 +3,8 @@ import type { BundleView, chayaRoutes, LogLineView, LogQuery } from "@chaya/cont
 import { chayaRoutes as chayaFacts } from "@chaya/contract/chaya/routes";
 import type { fnRoutes } from "@chaya/contract/fn";
 import { fnRoutes as fnFacts } from "@chaya/contract/fn/routes";
+import type { ociIdentityRoutes } from "@chaya/contract/oci/identity";
+import { ociIdentityRoutes as identityFacts } from "@chaya/contract/oci/identity/routes";
 import { readEvents } from "./event-stream.ts";
 import { type Connection, callRoute, type RouteFacts, requestTarget, sendOrThrow, sendRaw } from "./send.ts";
 
@@ -22,8 +24,17 @@ export interface Client {
   readonly fn: RouteMethods<typeof fnRoutes, typeof fnFacts>;
   /** Chaya's own resources: calls, images, secrets, dead letters. */
   readonly chaya: RouteMethods<typeof chayaRoutes, typeof chayaFacts>;
+  /** OCI's Identity API: users, groups, compartments, policies, credentials. Lists are whole unless `limit` or `page` is given. */
+  readonly identity: RouteMethods<typeof ociIdentityRoutes, typeof identityFacts>;
   /** Calls a function. The answer comes as it is, whatever its status: `answerProblem` reads one that says no. */
   invoke(request: InvokeRequest, signal?: AbortSignal): Promise<Response>;
+  /**
+   * Runs the call of an inspection; like `invoke`. A person may step through it for an hour before the answer begins: the
+   * `fetch` of Node gives up after five minutes, so give the client one that does not.
+   */
+  callInspected(request: InspectedCall, signal?: AbortSignal): Promise<Response>;
+  /** Where a connection that changes to the protocol `chaya-inspector` leads to the inspector, once it is open. */
+  inspectorUrl(inspectionId: string): string;
   /** Stores a code bundle and names the image to put on the function. */
   uploadBundle(request: BundleUpload, signal?: AbortSignal): Promise<BundleView>;
   /** The newest log lines, oldest first. */
@@ -45,6 +56,10 @@ export interface InvokeRequest {
   /** The same key within 24 h gives back the first call instead of a second one; detached calls only. */
   readonly idempotencyKey?: string;
   readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface InspectedCall extends Pick<InvokeRequest, "body" | "contentType" | "headers"> {
+  readonly inspectionId: string;
 }
 
 export interface BundleUpload {
@@ -97,9 +112,10 @@ export function createClient(options: ClientOptions): Client {
   };
   return {
     url: connection.url,
-    // Both tables are generated from the declarations that type them; a test regenerates and compares.
+    // The tables are generated from the declarations that type them; a test regenerates and compares.
     fn: routeMethods(connection, fnFacts) as Client["fn"],
     chaya: routeMethods(connection, chayaFacts) as Client["chaya"],
+    identity: routeMethods(connection, identityFacts) as Client["identity"],
     ...streamMethods(connection),
   };
 }
@@ -113,7 +129,7 @@ function routeMethods(connection: Connection, table: Readonly<Record<string, Rou
   return Object.fromEntries(methods);
 }
 
-function streamMethods(connection: Connection): Omit<Client, "url" | "fn" | "chaya"> {
+function streamMethods(connection: Connection): Omit<Client, "url" | "fn" | "chaya" | "identity"> {
   const get = (facts: RouteFacts, input: Readonly<Record<string, unknown>>, signal: AbortSignal | undefined) =>
     sendOrThrow(connection, facts, { method: facts.method, target: requestTarget(facts, input), signal });
   return {
@@ -127,6 +143,12 @@ function streamMethods(connection: Connection): Omit<Client, "url" | "fn" | "cha
         signal,
       });
     },
+    callInspected: ({ inspectionId, ...request }, signal) => {
+      const target = requestTarget(chayaFacts.callInspected, { inspectionId });
+      const { method } = chayaFacts.callInspected;
+      return sendRaw(connection, { method, target, headers: invokeHeaders(request), body: request.body, signal });
+    },
+    inspectorUrl: (inspectionId) => connection.url + requestTarget(chayaFacts.connectInspector, { inspectionId }),
     uploadBundle: async ({ bytes, ...query }, signal) => {
       const facts = chayaFacts.createBundle;
       const headers = { "content-type": "application/gzip" };
@@ -154,7 +176,7 @@ function streamMethods(connection: Connection): Omit<Client, "url" | "fn" | "cha
   };
 }
 
-function invokeHeaders(request: InvokeRequest): Record<string, string> {
+function invokeHeaders(request: Omit<InvokeRequest, "fnId">): Record<string, string> {
   const headers: Record<string, string> = { ...request.headers };
   if (request.contentType !== undefined) headers["content-type"] = request.contentType;
   if (request.isDetached === true) headers["fn-invoke-type"] = "detached";

@@ -4,6 +4,7 @@ export {
   type Client,
   type ClientOptions,
   createClient,
+  type InspectedCall,
   type InvokeRequest,
   type LogRequest,
 } from "./client.ts";

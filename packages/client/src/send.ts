@@ -55,13 +55,33 @@ export async function sendOrThrow(
   return response;
 }
 
-/** Calls a route that answers JSON, or nothing. `input` holds path parameters and query by name, and `body`. */
+/**
+ * Calls a route that answers JSON, or nothing. `input` holds path parameters and query by name, and `body`. OCI's lists
+ * come in pages and say in a header that they go on: they are read to their end unless `input` asks for a page.
+ */
 export async function callRoute(
   connection: Connection,
   facts: RouteFacts,
   call: { readonly input: Readonly<Record<string, unknown>>; readonly signal: AbortSignal | undefined },
 ): Promise<unknown> {
   const { input, signal } = call;
+  const { result, nextPage } = await callOnce(connection, facts, call);
+  if (nextPage === null || input.page !== undefined || input.limit !== undefined || !Array.isArray(result))
+    return result;
+  const items: unknown[] = result;
+  for (let page: string | null = nextPage; page !== null; ) {
+    const next = await callOnce(connection, facts, { input: { ...input, page }, signal });
+    if (Array.isArray(next.result)) items.push(...next.result);
+    page = next.nextPage;
+  }
+  return items;
+}
+
+async function callOnce(
+  connection: Connection,
+  facts: RouteFacts,
+  { input, signal }: { readonly input: Readonly<Record<string, unknown>>; readonly signal: AbortSignal | undefined },
+): Promise<{ readonly result: unknown; readonly nextPage: string | null }> {
   const request: RawRequest = { method: facts.method, target: requestTarget(facts, input), signal };
   const response = await sendOrThrow(
     connection,
@@ -70,7 +90,8 @@ export async function callRoute(
       ? { ...request, body: JSON.stringify(input.body ?? {}), headers: { "content-type": "application/json" } }
       : request,
   );
-  return response.status === 204 ? undefined : await response.json();
+  const text = await response.text();
+  return { result: text === "" ? undefined : JSON.parse(text), nextPage: response.headers.get("opc-next-page") };
 }
 
 /** The path with its parameters filled in, and the query. */

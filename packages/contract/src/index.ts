@@ -1,9 +1,12 @@
 export { bundleImage, digestOfImage } from "./bundle-image.ts";
 export { limits } from "./limits.ts";
+export { ociKinds } from "./oci/oci-problem.ts";
+export { type PolicyVariable, type PolicyVariableName, policyVariables } from "./policy-variables.ts";
 export { isProblem, Problem, type ProblemOptions } from "./problem.ts";
 export { kindOfStatus, type ProblemKind, problemStatus } from "./problem-status.ts";
 export { type ProblemCode, type ProblemFields, problems } from "./problems.ts";
 export { publicRoutes } from "./public-routes.ts";
+export { type PolicyVerb, policyVerbs, type ResourceType, resourceFamilies, resourceTypes } from "./resource-types.ts";
 export {
   type AnyRoute,
   anyMethods,

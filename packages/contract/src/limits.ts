@@ -25,6 +25,47 @@ export const limits = {
   connectionsMax: 20_000,
   jsonDepthMax: 64,
   drainMs: 30_000,
+  // identity
+  /** How far the date of a signed request may lie from the server's time. */
+  signatureSkewMsMax: 300_000,
+  /** A signed body that must be whole before a byte of it may be used. */
+  signedBodyBytesMax: 6 * mebi,
+  loginLinkAgeMsMax: 600_000,
+  sessionAgeMsMax: 12 * hourMs,
+  /** Login links that were not used yet included. */
+  sessionsPerUserMax: 100,
+  failedLoginsPerMinuteMax: 60,
+  /** Of the token with which a function asks as itself; it gets another long before. */
+  resourceTokenAgeMsMax: 1_200_000,
+  resourceTokenRefreshMs: 480_000,
+  /** Key pairs that are made ahead of new functions. */
+  spareKeyPairsMax: 4,
+  /** What a node keeps in memory of functions that were started lately. */
+  functionKeysKeptMax: 1_000,
+  /** New functions whose key pair is made before their first start; those beyond get it with it. */
+  functionKeysAwaitedMax: 1_000,
+  resourceTokensKeptMax: 1_000,
+  // identity records
+  identityNameCharactersMax: 100,
+  identityDescriptionCharactersMax: 400,
+  identityPageItemsDefault: 100,
+  identityPageItemsMax: 1000,
+  usersMax: 10_000,
+  groupsMax: 1000,
+  dynamicGroupsMax: 1000,
+  policiesMax: 1000,
+  compartmentsMax: 1000,
+  /** Below the root compartment. */
+  compartmentDepthMax: 6,
+  groupsPerUserMax: 100,
+  apiKeysPerUserMax: 3,
+  authTokensPerUserMax: 10,
+  publicKeyCharactersMax: 16 * kibi,
+  publicKeyBitsMin: 2048,
+  publicKeyBitsMax: 8192,
+  /** API keys that a node keeps ready to verify with; the others are read from their text again. */
+  apiKeysReadyMax: 1000,
+  retryTokenAgeMsMax: 24 * hourMs,
   // records
   nameBytesMax: 255,
   annotationKeyBytesMax: 128,
@@ -37,6 +78,18 @@ export const limits = {
   imagesKeptPerFunction: 10,
   imageTextBytesMax: 1024,
   triggerSourceBytesMax: 1024,
+  // OCI's APIs: narrower than Fn's where OCI is. Source: OCI documentation, "Functions" and "Tagging Overview".
+  ociConfigBytesMax: 4 * kibi,
+  ociDetachedTimeoutSMin: 5,
+  ociInvokeBodyBytesMax: 6 * mebi,
+  /** What is kept of a record although only the OCI API knows it. */
+  ociMembersBytesMax: 64 * kibi,
+  ociPageItemsDefault: 10,
+  ociPageItemsMax: 50,
+  freeformTagsMax: 10,
+  definedTagsMax: 64,
+  tagKeyCharactersMax: 100,
+  tagValueCharactersMax: 256,
   // functions
   functionMemoryMiBDefault: 128,
   functionMemoryMiBMax: 8192,
@@ -70,6 +123,14 @@ export const limits = {
   callChainDepthMax: 16,
   /** Connections that an instance has to its door at once; further ones are closed. */
   doorConnectionsPerInstanceMax: 128,
+  /** A call with an inspector: all of it, with no other deadline. */
+  inspectionMsMax: 1 * hourMs,
+  /** How long one that was asked for waits for its call. */
+  inspectionUnusedMsMax: 60_000,
+  inspectionsPerNodeMax: 8,
+  /** What an inspected instance may use beside the memory of its function. */
+  inspectionMemoryMiB: 128,
+  inspectorConnectionsMax: 32,
   crashBackoffMsBase: 500,
   crashBackoffMsMax: 60_000,
   // bundles
@@ -119,7 +180,19 @@ export const limits = {
   payloadInlineBytesMax: 16 * kibi,
   payloadOrphanAgeMsMin: 24 * hourMs,
   diskFreeShareMin: 0.05,
+  // audit
+  auditEventsAgeMsMax: 365 * 24 * hourMs,
+  auditUserAgentCharactersMax: 200,
+  auditPathCharactersMax: 1024,
   // secrets
   secretValueBytesMax: 64 * kibi,
   secretsPerApplicationMax: 200,
+  // access policies
+  policyStatementsMax: 50,
+  policyStatementCharactersMax: 16 * kibi,
+  matchingRuleCharactersMax: 16 * kibi,
+  /** Of `all {…}` and `any {…}` in one another. */
+  conditionDepthMax: 16,
+  /** Users and functions whose rights a node keeps worked out. */
+  principalRightsKeptMax: 10_000,
 } as const;

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { chayaRoutes as chayaClientRoutes } from "./chaya/routes.generated.ts";
 import { fnRoutes as fnClientRoutes } from "./fn/routes.generated.ts";
+import { ociFunctionsRoutes as ociFunctionsClientRoutes } from "./oci/functions/routes.generated.ts";
+import { ociIdentityRoutes as ociIdentityClientRoutes } from "./oci/identity/routes.generated.ts";
 import { allRoutes, openApiDocument } from "./openapi.ts";
 import { publicRoutes } from "./public-routes.ts";
 import { anyMethods } from "./route.ts";
@@ -40,8 +42,19 @@ describe("the OpenAPI document", () => {
 });
 
 it("gives clients the same routes without their schemas", () => {
-  const names = [publicRoutes, fnClientRoutes, chayaClientRoutes].flatMap((routes) => Object.keys(routes));
+  const names = [
+    publicRoutes,
+    fnClientRoutes,
+    chayaClientRoutes,
+    ociFunctionsClientRoutes,
+    ociIdentityClientRoutes,
+  ].flatMap((routes) => Object.keys(routes));
   expect(names).toEqual(Object.keys(allRoutes));
-  for (const [name, { method, path }] of Object.entries({ ...fnClientRoutes, ...chayaClientRoutes }))
+  for (const [name, { method, path }] of Object.entries({
+    ...fnClientRoutes,
+    ...chayaClientRoutes,
+    ...ociFunctionsClientRoutes,
+    ...ociIdentityClientRoutes,
+  }))
     expect(allRoutes[name]).toMatchObject({ method, path });
 });

@@ -1,10 +1,14 @@
 import { z } from "zod";
 import { chayaRoutes } from "./chaya/routes.ts";
 import { fnRoutes } from "./fn/routes.ts";
+import { ociFunctionsRoutes } from "./oci/functions/routes.ts";
+import { ociIdentityRoutes } from "./oci/identity/routes.ts";
+import { ociKinds } from "./oci/oci-problem.ts";
 import { problemStatus } from "./problem-status.ts";
+import type { ProblemEntry } from "./problems/problem-entry.ts";
 import { type ProblemCode, problems } from "./problems.ts";
 import { publicRoutes } from "./public-routes.ts";
-import { type AnyRoute, anyMethods, type LazySchema } from "./route.ts";
+import { type AnyRoute, anyMethods, type Dialect, type LazySchema, type RouteAuth } from "./route.ts";
 
 type Json = string | number | boolean | readonly Json[] | JsonObject;
 export interface JsonObject {
@@ -12,7 +16,13 @@ export interface JsonObject {
 }
 
 /** Every declared route by its name; the names are unique over all dialects. */
-export const allRoutes: Readonly<Record<string, AnyRoute>> = { ...publicRoutes, ...fnRoutes, ...chayaRoutes };
+export const allRoutes: Readonly<Record<string, AnyRoute>> = {
+  ...publicRoutes,
+  ...fnRoutes,
+  ...chayaRoutes,
+  ...ociFunctionsRoutes,
+  ...ociIdentityRoutes,
+};
 
 /** The API of the server as an OpenAPI 3.1 document, derived from the declared routes. */
 export function openApiDocument(version: string): JsonObject {
@@ -56,6 +66,18 @@ const errorSchemas: JsonObject = {
       callId: { type: "string" },
     },
   },
+  OciError: {
+    type: "object",
+    description: "OCI's shape; failed calls carry the members beside `code` and `message`.",
+    required: ["code", "message"],
+    properties: {
+      code: { type: "string" },
+      message: { type: "string" },
+      detail: { type: "string" },
+      hint: { type: "string" },
+      callId: { type: "string" },
+    },
+  },
   Problem: {
     type: "object",
     description: "RFC 9457, with the fields of the problem beside the standard members.",
@@ -87,10 +109,12 @@ function operation(route: AnyRoute, method: string, components: Components): Jso
     ...(body === undefined ? {} : { requestBody: body }),
     responses: { ...success(route, components), ...failures(route) },
     ...(route.door === "function" ? { servers: [functionDoor] } : {}),
-    ...(route.auth === undefined
-      ? {}
-      : { "x-chaya-auth": { action: route.auth.action, resource: route.auth.resource } }),
+    ...(route.auth === undefined ? {} : { "x-chaya-auth": neededFor(route.auth) }),
   };
+}
+
+function neededFor({ action, resource, also }: RouteAuth): JsonObject {
+  return { action, resource, ...(also === undefined ? {} : { also: { ...also } }) };
 }
 
 function pathParameters(route: AnyRoute): JsonObject[] {
@@ -127,6 +151,7 @@ function requestBody(route: AnyRoute, method: string, components: Components): J
 
 function success(route: AnyRoute, components: Components): JsonObject {
   const status = route.status ?? 200;
+  if (route.upgrade !== undefined) return { 101: { description: `The connection speaks ${route.upgrade}.` } };
   if (status === 204) return { 204: { description: "Done." } };
   if (route.problems.includes("route-gone")) return {};
   const content =
@@ -139,18 +164,30 @@ function success(route: AnyRoute, components: Components): JsonObject {
 function failures(route: AnyRoute): JsonObject {
   const codesByStatus = new Map<number, ProblemCode[]>();
   for (const code of route.problems) {
-    const status = problemStatus[problems[code].kind];
+    const status = statusIn(route.dialect, problems[code]);
     codesByStatus.set(status, [...(codesByStatus.get(status) ?? []), code]);
   }
-  const isFn = route.dialect === "fn";
-  const schema = { $ref: `#/components/schemas/${isFn ? "FnError" : "Problem"}` };
-  const content = { [isFn ? "application/json" : "application/problem+json"]: { schema } };
+  const { name, type } = errorsOf[route.dialect];
+  const content = { [type]: { schema: { $ref: `#/components/schemas/${name}` } } };
   const entries = [...codesByStatus].map(([status, codes]): [string, Json] => [
     String(status),
     { description: codes.join(", "), ...(codes.includes("route-gone") ? {} : { content }) },
   ]);
   return Object.fromEntries(entries);
 }
+
+function statusIn(dialect: Dialect, { kind, oci }: ProblemEntry<never>): number {
+  return dialect === "oci" ? (oci?.status ?? ociKinds[kind].status) : problemStatus[kind];
+}
+
+const ownErrors = { name: "Problem", type: "application/problem+json" };
+
+const errorsOf: Readonly<Record<Dialect, { readonly name: string; readonly type: string }>> = {
+  fn: { name: "FnError", type: "application/json" },
+  oci: { name: "OciError", type: "application/json" },
+  gateway: ownErrors,
+  chaya: ownErrors,
+};
 
 /** Named schemas, lifted out of each conversion into one table. */
 class Components {

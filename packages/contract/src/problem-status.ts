@@ -8,6 +8,7 @@ export const problemStatus = {
   stalled: 408,
   conflict: 409,
   gone: 410,
+  precondition: 412,
   "too-large": 413,
   "target-too-long": 414,
   misdirected: 421,

@@ -1,4 +1,6 @@
+import { type OciProblem, ociKinds } from "./oci/oci-problem.ts";
 import { type ProblemKind, problemStatus } from "./problem-status.ts";
+import type { ProblemEntry } from "./problems/problem-entry.ts";
 import { type ProblemCode, type ProblemFields, problems } from "./problems.ts";
 
 type FieldsArgument<Code extends ProblemCode> = keyof ProblemFields<Code> extends never
@@ -42,6 +44,16 @@ export class Problem<Code extends ProblemCode = ProblemCode> extends Error {
   get fnMessage(): string {
     const entry = problems[this.code] as (typeof problems)["internal"];
     return entry.fn === undefined ? this.message : entry.fn(this.fields as ProblemFields<"internal">);
+  }
+
+  /** What OCI's services say for this problem; with our own sentence where they have no text of their own. */
+  get oci(): OciProblem {
+    const entry: ProblemEntry<ProblemFields<"internal">> = problems[this.code] as (typeof problems)["internal"];
+    const { oci } = entry;
+    const known = this.fields as ProblemFields<"internal">;
+    const kind = ociKinds[entry.kind];
+    if (oci === undefined) return { ...kind, message: kind.message ?? this.message };
+    return { code: oci.code, status: oci.status ?? kind.status, message: oci.sentence?.(known) ?? this.message };
   }
 }
 

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { ProblemCode } from "./problems.ts";
+import type { PolicyVerb, ResourceType } from "./resource-types.ts";
 
 export type Dialect = "fn" | "oci" | "gateway" | "chaya";
 /**
@@ -15,8 +16,12 @@ type Schema = z.ZodType;
 export type LazySchema<S extends Schema = Schema> = () => S;
 
 export interface RouteAuth {
-  readonly action: "inspect" | "read" | "use" | "manage";
-  readonly resource: string;
+  readonly action: PolicyVerb;
+  readonly resource: ResourceType;
+  /** What policies know as `request.operation`: OCI's name of it where OCI has it. */
+  readonly operation: string;
+  /** What is needed as well, of a route that concerns two resources. */
+  readonly also?: { readonly action: PolicyVerb; readonly resource: ResourceType };
 }
 
 export interface RouteDefinition<
@@ -30,7 +35,10 @@ export interface RouteDefinition<
   readonly path: Path;
   readonly dialect: Dialect;
   readonly door: Door;
-  /** Absent on public routes, and at the function door: there the connection itself says which instance asks. */
+  /**
+   * Absent where everyone may: on public routes, triggers and logins, and at the function door, where the connection
+   * itself says which instance asks.
+   */
   readonly auth?: RouteAuth;
   readonly summary: string;
   readonly query?: LazySchema<NonNullable<Query>>;
@@ -41,6 +49,10 @@ export interface RouteDefinition<
   readonly problems: readonly ProblemCode[];
   /** The body of the request or of the answer is bytes: served by the front, never by the control plane's server. */
   readonly stream?: true;
+  /** optional: a signed request may leave its body unsigned, as OCI's SDKs for Node do with what they stream. */
+  readonly signedBody?: "optional";
+  /** The protocol that the connection changes to when the route is asked for it (RFC 9110 §7.8); such a route streams. */
+  readonly upgrade?: string;
 }
 
 /** Declares a route once; validator, client, OpenAPI and the reference derive from it. */

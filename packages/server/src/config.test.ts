@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { ConfigError, readConfig } from "./config.ts";
+import { ConfigError, checkIsolation, readConfig } from "./config.ts";
 
 function dataDirectory(serverYaml?: string): string {
   const directory = mkdtempSync(join(tmpdir(), "chaya-config-"));
@@ -39,6 +39,20 @@ describe("the server's configuration", () => {
       expect(() => readConfig({ data: dataDirectory(), host }, {})).toThrow(/no authentication/);
     },
   );
+
+  it.each(["0.0.0.0", "192.168.1.5"])("listens on --host %s when authentication is required", (host) => {
+    const config = readConfig({ data: dataDirectory(), host, auth: "required" }, {});
+    expect(config).toMatchObject({ host, auth: "required" });
+  });
+
+  it("offers functions without a sandbox to other machines only when that was chosen", () => {
+    const read = (sandbox: string, host: string) =>
+      readConfig({ data: dataDirectory(), host, auth: "required", sandbox }, {});
+    expect(() => checkIsolation(read("auto", "0.0.0.0"), "none")).toThrow(/no sandbox/);
+    expect(() => checkIsolation(read("auto", "0.0.0.0"), "sandbox")).not.toThrow();
+    expect(() => checkIsolation(read("none", "0.0.0.0"), "none")).not.toThrow();
+    expect(() => checkIsolation(read("auto", "127.0.0.1"), "none")).not.toThrow();
+  });
 
   it.each([
     [{ port: "eighty" }, /--port 'eighty'/],

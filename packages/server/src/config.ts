@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { isIP } from "node:net";
-import { totalmem } from "node:os";
 import { join, resolve } from "node:path";
-import { parse as parseYaml } from "yaml";
+import { machineMemoryBytes } from "./kernel/machine-memory.ts";
+import { parseYaml } from "./kernel/parse-yaml.ts";
 
 /** What the server is told. The only place that reads process.env is the caller of `readConfig` in main.ts. */
 export interface ServerConfig {
@@ -17,7 +17,8 @@ export interface ServerConfig {
   readonly sandbox: "auto" | "bwrap" | "none";
   /** Processes that may wait for a function, all kinds together; undefined: as many as a share of the memory allows. */
   readonly preStartedMax: number | undefined;
-  readonly auth: "none";
+  /** required: everyone who asks for more than what is open to all says who he is. */
+  readonly auth: "none" | "required";
   /** Without a trailing slash; undefined: `http://localhost:PORT` of the port that is listened on. */
   readonly publicUrl: string | undefined;
   readonly domain: string;
@@ -46,7 +47,7 @@ export const serverOptions = {
   runtime: "What runs functions: process.",
   "pre-started": "Processes that may wait for functions, so that these start soon; 0: none (by the machine's memory).",
   sandbox: "What functions run in: bwrap, none (trusted code only), or auto = bwrap where it works (auto).",
-  auth: "Who may use the control API: none = the user who started the server, from this machine only.",
+  auth: "none: without credentials only the user who started the server may use the APIs, from this machine; required: credentials, always (none).",
   "public-url": "The URL that clients use; the only source of the URLs in answers (http://localhost:PORT).",
   domain: "Domain below which gateways and sites get their names (localhost).",
   "allow-host": "Further Host names of the control API, separated by commas.",
@@ -90,7 +91,7 @@ export function readConfig(flags: StartOptions, environment: Environment): Serve
         ? undefined
         : integer("pre-started", options["pre-started"], { min: 0, max: 256 }),
     sandbox: oneOf("sandbox", options.sandbox ?? "auto", ["auto", "bwrap", "none"]),
-    auth: oneOf("auth", options.auth ?? "none", ["none"]),
+    auth: oneOf("auth", options.auth ?? "none", ["none", "required"]),
     publicUrl: readPublicUrl(options["public-url"]),
     domain: options.domain ?? "localhost",
     allowedHosts: list(options["allow-host"]),
@@ -100,12 +101,24 @@ export function readConfig(flags: StartOptions, environment: Environment): Serve
     corsOrigins: list(options["cors-origins"]),
     functionMemoryMiBMax: readMemory(options["function-memory"]),
   };
-  if (!isLoopback(config.host))
+  if (!isLoopback(config.host) && config.auth === "none")
     throw new ConfigError(
-      `--host ${config.host} would be reachable from other machines, and this server has no authentication yet.`,
-      "Listen on 127.0.0.1 and put an authenticating proxy in front.",
+      `--host ${config.host} would be reachable from other machines, with no authentication (--auth none).`,
+      "Add --auth required, or listen on 127.0.0.1.",
     );
   return config;
+}
+
+/**
+ * Refuses to offer functions without isolation to other machines when nobody chose that: `auto` may find no sandbox.
+ * Throws ConfigError.
+ */
+export function checkIsolation(config: Pick<ServerConfig, "host" | "sandbox">, isolation: string): void {
+  if (isolation !== "none" || config.sandbox === "none" || isLoopback(config.host)) return;
+  throw new ConfigError(
+    `--host ${config.host} is reachable from other machines, and this machine offers no sandbox for functions.`,
+    "Make bubblewrap work (chaya doctor), or say --sandbox none if everybody's code may do what this user may.",
+  );
 }
 
 function environmentOptions(environment: Environment): StartOptions {
@@ -132,7 +145,7 @@ function fileOptions(path: string): StartOptions {
 function parseFile(path: string): object {
   let parsed: unknown;
   try {
-    parsed = parseYaml(readFileSync(path, "utf8"), { maxAliasCount: 0 }) ?? {};
+    parsed = parseYaml(readFileSync(path, "utf8")) ?? {};
   } catch (error) {
     const reason = error instanceof Error ? error.message.split("\n")[0] : "unreadable";
     throw new ConfigError(`${path} is not valid YAML: ${reason}.`, "Write one 'key: value' pair a line.");
@@ -186,10 +199,13 @@ function readNetwork(text: string): string {
   return text;
 }
 
+/** What a fresh function of any language asks for. */
+const functionMemoryMiBMin = 256;
+
 /** Half of the machine: the other half is for the system, the store's cache and the platform itself. */
 function readMemory(text: string | undefined): number {
-  const machineMiB = Math.floor(totalmem() / 1024 ** 2);
-  if (text === undefined) return Math.max(128, Math.floor(machineMiB / 2));
+  const machineMiB = Math.floor(machineMemoryBytes() / 1024 ** 2);
+  if (text === undefined) return Math.max(functionMemoryMiBMin, Math.floor(machineMiB / 2));
   return integer("function-memory", text, { min: 16, max: machineMiB });
 }
 

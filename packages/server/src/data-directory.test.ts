@@ -28,7 +28,7 @@ it("refuses a second server on the same directory with a sentence, until the fir
   const path = freshPath();
   const module = new URL("./data-directory.ts", import.meta.url).href;
   const program = `const { openDataDirectory } = await import(${JSON.stringify(module)});
-    openDataDirectory(${JSON.stringify(path)}, () => "x"); console.log("held"); setInterval(() => {}, 1000);`;
+    const held = openDataDirectory(${JSON.stringify(path)}, () => "x"); console.log("held"); setInterval(() => held, 1000);`;
   const holder = spawn(process.execPath, ["--input-type=module", "-e", program], {
     stdio: ["ignore", "pipe", "inherit"],
   });

@@ -33,7 +33,13 @@ describe.each(testStores())("calls on the $kind store that run when their server
     await record(bench.telemetry, [lost, later, over, last]);
     const own = bench.call(running);
     await record(survivor, [own]);
-    await using _ending = endLostCalls({ telemetry: survivor, liveNodes, clock: bench.clock, logger: silentLogger() });
+    await using _ending = endLostCalls({
+      store: { kind },
+      telemetry: survivor,
+      liveNodes,
+      clock: bench.clock,
+      logger: silentLogger(),
+    });
     for (const call of [lost, last]) {
       await expect.poll(() => shown(call)).toMatchObject({ status: "failed", problem, attempt: 1 });
       expect((await shown(call)).finishedAt).toBe(new Date(bench.clock.nowMs()).toISOString());
@@ -45,7 +51,13 @@ describe.each(testStores())("calls on the $kind store that run when their server
   it("show what their server says of them when it was not dead after all", async () => {
     const call = bench.call(running);
     await record(bench.telemetry, [call]);
-    await using _ending = endLostCalls({ telemetry: survivor, liveNodes, clock: bench.clock, logger: silentLogger() });
+    await using _ending = endLostCalls({
+      store: { kind },
+      telemetry: survivor,
+      liveNodes,
+      clock: bench.clock,
+      logger: silentLogger(),
+    });
     await expect.poll(() => shown(call)).toMatchObject({ status: "failed", problem });
     await record(bench.telemetry, [call]);
     expect(await shown(call)).toMatchObject({ status: "failed", problem });
@@ -60,6 +72,7 @@ describe.each(testStores())("calls on the $kind store that run when their server
       const lost = bench.call(running);
       await record(bench.telemetry, [lost]);
       await using _ending = endLostCalls({
+        store: { kind },
         telemetry: survivor,
         liveNodes,
         clock: bench.clock,

@@ -22,6 +22,8 @@ export async function startServer(options: StartOptions, hooks: StartHooks = {})
     return;
   }
   process.stdout.write(`Chaya is ready at ${platform.address}\nData is in ${platform.dataDirectory}\n`);
+  if (platform.adminTokenFile !== undefined)
+    process.stdout.write(`The administrator's token is in ${platform.adminTokenFile}\n`);
   for (const notice of platform.notices) process.stdout.write(`Note: ${notice}\n`);
   await hooks.onReady?.(platform);
   await stopAsked;

@@ -4,7 +4,8 @@ import { limits } from "@chaya/contract";
 import type { NodeView } from "@chaya/contract/chaya";
 import { fnRoutes } from "@chaya/contract/fn";
 import { openApiDocument } from "@chaya/contract/openapi";
-import { isLoopbackUrl, type ServerConfig } from "./config.ts";
+import { type Access, type Credentials, createAccess } from "./access/index.ts";
+import { checkIsolation, isLoopbackUrl, type ServerConfig } from "./config.ts";
 import { type DataDirectory, openDataDirectory } from "./data-directory.ts";
 import { payloadDrivers, runtimeDrivers, type Stores, storeDrivers } from "./drivers/drivers.ts";
 import { createPayloadCollector } from "./drivers/payload/collect.ts";
@@ -19,6 +20,7 @@ import {
   createFunctionRecords,
   createInvocation,
   type FunctionRecords,
+  factsOf,
   type Invocation,
   type InvocationDeps,
 } from "./functions/index.ts";
@@ -36,6 +38,7 @@ import { endLostCalls } from "./lost-calls.ts";
 import { namedInMain } from "./named-payloads.ts";
 import { nodeRoute } from "./node-route.ts";
 import { createSecrets, type Secrets } from "./secrets/index.ts";
+import { startMetrics } from "./start-metrics.ts";
 import { createTelemetry, type Telemetry } from "./telemetry/index.ts";
 import { version } from "./version.ts";
 import type { ChangesFeed } from "./work/changes.ts";
@@ -53,6 +56,8 @@ export interface Platform extends AsyncDisposable {
   readonly dataDirectory: string;
   /** Sentences that whoever started the server should read. */
   readonly notices: readonly string[];
+  /** Where the administrator's token is, with `--auth required`. */
+  readonly adminTokenFile: string | undefined;
   /** Takes no more, lets what is in flight finish for `limits.drainMs`, then closes. */
   stop(): Promise<void>;
 }
@@ -91,6 +96,8 @@ interface Ground {
 }
 
 interface Services {
+  readonly access: Access;
+  readonly credentials: Credentials;
   readonly records: FunctionRecords;
   readonly secrets: Secrets;
   readonly telemetry: Telemetry;
@@ -110,6 +117,8 @@ export async function startPlatform(config: ServerConfig, overrides: Overrides =
   try {
     const ground = await openGround(world, overrides);
     const services = await openServices(world, ground, { ...overrides, publicUrl: () => publicUrl });
+    checkIsolation(config, services.runtime.abilities.isolation);
+    const tokenFile = config.auth === "required" ? await services.credentials.ensureAdminToken(ground.data) : undefined;
     const startedAtMs = clock.nowMs();
     const readNode = () => describeNode(world, services, { publicUrl, startedAtMs });
     const front = await openFront(world, { ...ground, ...services }, { publicUrl: () => publicUrl, readNode });
@@ -123,6 +132,7 @@ export async function startPlatform(config: ServerConfig, overrides: Overrides =
       publicUrl,
       dataDirectory: config.dataDirectory,
       notices: noticesOf(services.runtime),
+      adminTokenFile: tokenFile,
       stop: () => stop(world, { front, ...ground, ...services }),
       [Symbol.asyncDispose]: () => world.lifetime[Symbol.asyncDispose](),
     };
@@ -175,51 +185,50 @@ async function openServices(world: World, ground: Ground, options: ServiceOption
   const { clock, random, newId, logger, lifetime, config } = world;
   const { store, payloads, changes, work, compartmentId, data } = ground;
   const { wrapRuntime = same, wrapTelemetry = same } = options;
-  const shared = { store, payloads, changes, clock, random, newId, ids: newId, logger, compartmentId };
+  const { publicUrl } = options;
+  let records: FunctionRecords | undefined;
+  const base = { ...ground, clock, random, newId, logger, publicUrl, region: config.region };
+  const resourceFacts = (id: string) => records && factsOf(records.directory, id);
+  const access = lifetime.own(await createAccess({ ...base, resourceFacts }));
+  const { authorize, audit } = access;
+  const shared = {
+    ...{ store, payloads, changes, clock, random, newId, ids: newId, logger, compartmentId, authorize, audit },
+    region: config.region,
+  };
   let runtime: RuntimeDriver | undefined;
   let invocation: Invocation | undefined;
-  const records = lifetime.own(
+  records = lifetime.own(
     await createFunctionRecords({
       ...shared,
-      ...{ publicUrl: options.publicUrl, deadLetters: work.deadLetters },
+      ...{ publicUrl, deadLetters: work.deadLetters, hasCompartment: access.hasCompartment },
       forgetImages: async (images) => runtime?.forget(images),
     }),
   );
-  const { resolve, directory } = records;
-  const secrets = lifetime.own(await createSecrets({ ...shared, resolve, keyFile: join(data.path, "secrets.key") }));
+  const { resolve, places, directory } = records;
+  const secrets = lifetime.own(
+    await createSecrets({ ...shared, resolve, places, keyFile: join(data.path, "secrets.key") }),
+  );
+  const credentials = lifetime.own(await access.openCredentials({ resolve, sealed: secrets.sealed }));
+  const readWork = workMetrics({ ...shared, work, liveNodes: ground.liveNodes });
   const opened = createTelemetry({
     ...shared,
-    ...{ store: ground.telemetryStore, nodeId: ground.nodeId, resolve, redact: secrets.redact },
+    ...{ store: ground.telemetryStore, nodeId: ground.nodeId, resolve, places, redact: secrets.redact },
     readGauges: () => invocation?.readGauges() ?? [],
-    readFamilies: workMetrics({ ...shared, work, liveNodes: ground.liveNodes }),
+    readFamilies: async () => [...(await readWork()), ...startMetrics(runtime?.readStarts?.())],
   });
   const telemetry = lifetime.own(wrapTelemetry(opened));
   const isNamed = async (ids: readonly string[]) =>
     new Set([...(await namedInMain(store, ids)), ...(await telemetry.namedPayloads(ids))]);
   lifetime.own(createPayloadCollector({ payloads, clock, logger, isNamed }));
-  const openBundle = async (digest: string) => (await records.openBundle(digest))?.content;
-  runtime = lifetime.own(
-    wrapRuntime(
-      options.runtime ??
-        (await runtimeDrivers[config.runtime].open(
-          {
-            directory: data.path,
-            nodePath: process.execPath,
-            sandbox: config.sandbox,
-            preStartedMax: config.preStartedMax,
-          },
-          { clock, logger, openBundle },
-        )),
-    ),
-  );
+  runtime = lifetime.own(wrapRuntime(options.runtime ?? (await openRuntime(world, data, records))));
   const { observeCall, observeLine, captureInput } = telemetry;
   invocation = lifetime.own(
     createInvocation({
       ...shared,
-      ...{ directory, runtime, work, observeCall, observeLine, captureInput },
-      ...{ readSecrets: secrets.readSecrets, redact: secrets.redact },
+      ...{ directory, places, runtime, work, observeCall, observeLine, captureInput },
+      ...{ readSecrets: secrets.readSecrets, redact: secrets.redact, issueCredential: credentials.issueCredential },
       // Whoever calls a server of this machine is likely to write its functions; others learn nothing of their insides.
-      tellsStartOutput: () => isLoopbackUrl(options.publicUrl()),
+      tellsStartOutput: () => isLoopbackUrl(publicUrl()),
       limits: nodeLimits(config),
       liveNodes: () => ground.liveNodes.count(),
       chainKey: await readChainKey(store, () => random.bytes(32)),
@@ -227,7 +236,15 @@ async function openServices(world: World, ground: Ground, options: ServiceOption
       region: config.region,
     }),
   );
-  return { records, secrets, telemetry, invocation, runtime };
+  return { access, credentials, records, secrets, telemetry, invocation, runtime };
+}
+
+function openRuntime(world: World, data: DataDirectory, records: FunctionRecords): Promise<RuntimeDriver> {
+  const { clock, logger, config } = world;
+  const { runtime, sandbox, preStartedMax } = config;
+  const options = { directory: data.path, nodePath: process.execPath, sandbox, preStartedMax };
+  const openBundle = async (digest: string) => (await records.openBundle(digest))?.content;
+  return runtimeDrivers[runtime].open(options, { clock, logger, openBundle });
 }
 
 interface FrontOptions {
@@ -238,21 +255,27 @@ interface FrontOptions {
 /** Every route of the server, behind one listener. */
 async function openFront(world: World, parts: Ground & Services, options: FrontOptions): Promise<Front> {
   const { clock, logger, newId, config, lifetime } = world;
-  const { records, secrets, telemetry, invocation, changes } = parts;
-  const routes = [nodeRoute(options.readNode), ...records.routes, ...secrets.routes, ...telemetry.routes];
+  const { access, records, secrets, telemetry, invocation, changes } = parts;
+  const { authorize, audit } = access;
+  const { authenticate } = parts.credentials;
+  const services = [access, records, secrets, telemetry, invocation];
+  const routes = [nodeRoute(records.places.root, options.readNode), ...services.flatMap((service) => service.routes)];
   const reached = (seq: number, signal: AbortSignal) => changes.reached(seq, signal);
-  const control = lifetime.own(await createControlServer({ clock, logger, reached }, routes));
+  const control = lifetime.own(await createControlServer({ clock, logger, reached, authorize, audit }, routes));
   const served: readonly ServedRoute[] = [
     ...publicDoors({ version, openApi: describeApi, metrics: telemetry.metrics }),
     ...control.served,
     ...records.streams,
     ...telemetry.streams,
+    ...invocation.streams,
     { route: fnRoutes.invokeFn, serve: invocation.invoke },
     { route: fnRoutes.callTrigger, serve: invocation.trigger },
   ];
+  invocation.start({ routes: served.filter(({ route }) => route.dialect === "oci"), authenticate });
   const hosts = { publicUrl: options.publicUrl, allowedHosts: config.allowedHosts };
   const { trustedProxies } = config;
-  const rules = createMainRules({ hosts });
+  const authentication = { authenticate, isRequired: config.auth === "required" };
+  const rules = createMainRules({ hosts, authentication });
   return lifetime.own(createFront({ clock, logger, newId, rules, trustedProxies, served }));
 }
 

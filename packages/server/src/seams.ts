@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import type { CallView } from "@chaya/contract/chaya";
+import type { Place } from "./http/authorize.ts";
 
 /** The doors between services. A new one needs a decision in docs/decisions. */
 
@@ -101,10 +102,12 @@ export type ReadSecrets = (applicationId: string, functionId: string) => Promise
 /** Owner: secrets. Users: telemetry, functions: replaces every secret value of the application with `[secret]`. */
 export type RedactSecrets = (applicationId: string, bytes: Uint8Array) => Uint8Array;
 
-/** Owner: functions. Users: telemetry, secrets: names and ids of applications and functions, from memory. */
+/** Owner: functions. Users: telemetry, secrets, access: names and ids of applications and functions, from memory. */
 export interface ResolveFunctions {
   /** By id, or by name. */
-  application(idOrName: string): { readonly id: string; readonly name: string } | undefined;
+  application(
+    idOrName: string,
+  ): { readonly id: string; readonly name: string; readonly compartmentId: string } | undefined;
   /** By id, or by name within an application. */
   function(
     idOrName: string,
@@ -112,5 +115,51 @@ export interface ResolveFunctions {
   ): { readonly id: string; readonly name: string; readonly applicationId: string; readonly image: string } | undefined;
 }
 
+/**
+ * Owner: functions. Users: telemetry, secrets, functions: where something lies, for access policies; from memory. What
+ * does not exist lies in the root compartment.
+ */
+export interface Places {
+  readonly root: Place;
+  /** By id or name. */
+  application(idOrName: string): Place;
+  /** By id, or by name within an application. */
+  function(idOrName: string, applicationIdOrName?: string): Place;
+  trigger(id: string): Place;
+  /** What a list is about that may be narrowed to an application and a function. */
+  filter(query: { readonly app?: string | undefined; readonly fn?: string | undefined }): Place | "anywhere";
+}
+
+/** Owner: access. Users: functions, later all that lies in compartments: whether there is one of this id, from memory. */
+export type HasCompartment = (id: string) => boolean;
+
 /** Owner: functions. Users: work, later events and schedules: how many calls of this function could start now. */
 export type Admit = (functionId: string) => number;
+
+/**
+ * Owner: access. Users: functions: the resource principal of a function, as files of OCI_RESOURCE_PRINCIPAL_*. The same
+ * key pair as long as the function lives; the token is fresh for at least `freshMs`.
+ */
+export type IssueCredential = (subject: CredentialSubject) => Promise<ResourcePrincipal>;
+
+export interface CredentialSubject {
+  readonly functionId: string;
+  readonly compartmentId: string;
+}
+
+export interface ResourcePrincipal {
+  /** A JWT: OCI_RESOURCE_PRINCIPAL_RPST. */
+  readonly token: string;
+  /** PEM: OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM. */
+  readonly privateKey: string;
+  /** When the token should be replaced, long before it expires. */
+  readonly refreshAtMs: number;
+}
+
+/** Owner: secrets. Users: access: bytes that rest in the store, readable with the installation's key only. */
+export interface SealedBytes {
+  /** `purpose` and `name` are part of what is sealed: opened under others, it does not open. */
+  seal(place: { readonly purpose: string; readonly name: string }, bytes: Uint8Array): Promise<Uint8Array>;
+  /** Throws `secrets-key-unfit`, `secrets-key-differs`, `secret-unreadable`. */
+  open(place: { readonly purpose: string; readonly name: string }, sealed: Uint8Array): Promise<Uint8Array>;
+}

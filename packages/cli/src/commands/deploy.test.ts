@@ -168,6 +168,7 @@ describe("a deployed function", () => {
     const names = execFileSync("tar", ["-tzf", "-"], { input: bytes }).toString().trim().split("\n");
     expect(names).toEqual([
       ".chaya/bundle.json",
+      ".chaya/code-cache",
       "data/greeting.txt",
       "func.bundle.cjs",
       "func.bundle.cjs.map",

@@ -1,6 +1,5 @@
 import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
-import { writeFreshFunction } from "../boilerplates/fresh-function.ts";
 import { CliError, usageError } from "../cli-error.ts";
 import { localCommand } from "../command.ts";
 import { runtimeNames } from "../deploy/function-runtime.ts";
@@ -29,6 +28,7 @@ export const initCommands = [
       const folder = resolve(terminal.directory, NAME);
       const options = { name: functionName(NAME), runtime, hasTrigger: flags.trigger !== undefined };
       await makeFolder(folder, NAME);
+      const { writeFreshFunction } = await import("../boilerplates/fresh-function.ts");
       const files = await writeFreshFunction(folder, options);
       terminal.stdout.write(
         `Made ${NAME} with ${files.join(", ")}.\nDeploy it with: cd ${NAME} && chaya deploy --app demo\n`,

@@ -2,10 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@chaya/client";
-import { writeFreshFunction } from "../boilerplates/fresh-function.ts";
 import { type ExitCode, exitCode } from "../cli-error.ts";
 import { localCommand } from "../command.ts";
-import { deployFunction } from "../deploy/deploy-function.ts";
 import { appNamed } from "../find-records.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -54,6 +52,9 @@ function exitCodeOf(code: number): ExitCode {
 
 /** Deploys the function that `chaya init` makes, as application `example`: something to call at once. */
 async function deployExample(terminal: Terminal, url: string): Promise<void> {
+  // Loaded only here: what deploys would take memory for as long as the server runs.
+  const { writeFreshFunction } = await import("../boilerplates/fresh-function.ts");
+  const { deployFunction } = await import("../deploy/deploy-function.ts");
   const folder = await mkdtemp(join(tmpdir(), "chaya-example-"));
   try {
     await writeFreshFunction(folder, { name: "hello", runtime: "node", hasTrigger: true });

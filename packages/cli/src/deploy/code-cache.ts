@@ -2,8 +2,6 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { buffer } from "node:stream/consumers";
 
-/** Shorter scripts are compiled faster than a cache of them is unpacked and checked. */
-const scriptBytesMin = 64 * 1024;
 const timeoutMs = 10_000;
 
 /**
@@ -23,11 +21,11 @@ process.stdout.write(script.createCachedData());
 
 /**
  * V8's code cache of a CommonJS script, for `new vm.Script(Module.wrap(source), { cachedData })` in the same Node. The
- * same script gives the same bytes. Undefined when it is not worth one, or none could be made: nothing depends on it.
- * A process of its own makes it: the settings of this one must not get into the cache.
+ * same script gives the same bytes. Undefined when none could be made: nothing depends on it. A short script gains too:
+ * what its first call runs is compiled already. A process of its own makes it: the settings of this one must not get into
+ * the cache.
  */
 export async function codeCache(script: Uint8Array): Promise<Uint8Array | undefined> {
-  if (script.length < scriptBytesMin) return undefined;
   // Without a seed of its own V8 hashes names differently in each process.
   const child = spawn(process.execPath, ["--random-seed=1", "-e", program], {
     env: {},

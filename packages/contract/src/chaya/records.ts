@@ -116,6 +116,52 @@ export const LogQuery = lazy(() =>
 
 export const LogList = lazy(() => z.object({ items: z.array(LogLineView()) }).meta({ id: "LogList" }));
 
+export const AuditEventView = lazy(() =>
+  z
+    .object({
+      id: z.string(),
+      at: timestamp(),
+      principal: z.object({ kind: z.string(), id: z.string(), name: z.string() }),
+      operation: z.string(),
+      method: z.string(),
+      path: z.string(),
+      resourceId: z.string().optional(),
+      resourceName: z.string().optional(),
+      compartmentId: z.string().optional(),
+      requestId: z.string(),
+      peer: z.string(),
+      userAgent: z.string(),
+      /** Absent while it is under way, and for good when the server ended meanwhile. */
+      status: z.int().optional(),
+      problem: z.string().optional(),
+      finishedAt: timestamp().optional(),
+    })
+    .meta({ id: "AuditEvent" }),
+);
+
+export const AuditEventList = lazy(() =>
+  z.object({ items: z.array(AuditEventView()), nextCursor: z.string().optional() }).meta({ id: "AuditEventList" }),
+);
+
+export const AuditEventQuery = lazy(() =>
+  z.strictObject({
+    /** Id of the principal. */
+    principal: z.string().optional(),
+    /** As policies know it, as in `CreateApplication`. */
+    operation: z.string().optional(),
+    /** Id of what was changed. */
+    resource: z.string().optional(),
+    /** Id of the compartment; those below it are not looked at. */
+    compartment: z.string().optional(),
+    /** done: it was carried out · refused: it was answered with a problem · unknown: there was no end. */
+    outcome: z.enum(["done", "refused", "unknown"]).optional(),
+    since: z.iso.datetime({ offset: true }).optional(),
+    until: z.iso.datetime({ offset: true }).optional(),
+    cursor: z.string().optional(),
+    limit: pageSize(),
+  }),
+);
+
 export const ImageView = lazy(() =>
   z
     .object({
@@ -250,7 +296,20 @@ export const InstanceView = lazy(() =>
     .meta({ id: "Instance" }),
 );
 
+/** A call that will run with Node's inspector open. */
+export const InspectionView = lazy(() =>
+  z
+    .object({
+      id: z.string(),
+      functionId: z.string(),
+      /** Its call must begin before. */
+      expiresAt: timestamp(),
+    })
+    .meta({ id: "Inspection" }),
+);
+
 export type CallView = z.output<ReturnType<typeof CallView>>;
+export type AuditEventView = z.output<ReturnType<typeof AuditEventView>>;
 export type CallListQuery = z.output<ReturnType<typeof CallListQuery>>;
 export type LogLineView = z.output<ReturnType<typeof LogLineView>>;
 export type LogQuery = z.output<ReturnType<typeof LogQuery>>;

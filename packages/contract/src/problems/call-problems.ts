@@ -2,6 +2,9 @@ import { type None, problem, tooBusy } from "./problem-entry.ts";
 
 const initFailed = () =>
   "Container failed to initialize, please ensure you are using the latest fdk and check the logs";
+const initTimedOut = () =>
+  "Container initialization timed out, please ensure you are using the latest fdk and check the logs";
+const receivingFailed = () => "error receiving function response";
 
 /** What it says of itself, where that may be told. */
 export interface StartOutput {
@@ -19,73 +22,85 @@ export const callProblems = {
     hint: () =>
       "Make it faster, or raise 'timeout' in func.yaml (at most 300 s; detached calls: chaya/detached-timeout).",
     fn: () => "Timed out",
+    oci: { code: "FunctionInvokeTimeout", sentence: () => "Timed out" },
   }),
   "function-reported-timeout": problem<None>({
     kind: "timeout",
     sentence: () => "The function itself reported that it ran out of time.",
     hint: () => "Its log tells more: chaya logs",
     fn: () => "Timed out",
+    oci: { code: "FunctionInvokeTimeout", sentence: () => "Timed out" },
   }),
   "function-failed": problem<None>({
     kind: "failed",
     sentence: () => "The function threw an error.",
     hint: () => "Its log has the stack: chaya calls get CALL_ID --log",
     fn: () => "function failed",
+    oci: { code: "FunctionInvokeExecutionFailed", sentence: () => "function failed" },
   }),
   "function-response-invalid": problem<{ reason: string }>({
     kind: "failed",
     sentence: (f) => `The function gave an answer that is not allowed: ${f.reason}.`,
     hint: () => "Answer through an FDK; the contract allows the statuses 200, 502 and 504.",
     fn: () => "invalid function response",
+    oci: { code: "FunctionInvokeInvalidResponse", sentence: () => "invalid function response" },
   }),
   "function-crashed": problem<{ how: string }>({
     kind: "failed",
     sentence: (f) => `The function ended before it had answered: ${f.how}.`,
     hint: () => "Its last log lines tell why: chaya calls get CALL_ID --log",
-    fn: () => "error receiving function response",
+    fn: receivingFailed,
+    oci: { code: "FunctionInvokeExecutionError", sentence: receivingFailed },
   }),
   "server-ended": problem<None>({
     kind: "failed",
     sentence: () => "The server ended while it ran the call.",
     hint: () => "What the function had done by then stays done; call again when that is safe.",
-    fn: () => "error receiving function response",
+    fn: receivingFailed,
+    oci: { code: "FunctionInvokeExecutionError", sentence: receivingFailed },
   }),
   "function-out-of-memory": problem<{ memoryMiB: number }>({
     kind: "failed",
     sentence: (f) => `The function used more than its ${f.memoryMiB} MiB of memory and was ended.`,
     hint: () => "Raise 'memory' in func.yaml or use less.",
-    fn: () => "error receiving function response",
+    fn: receivingFailed,
+    oci: { code: "FunctionInvokeExecutionFailed", sentence: () => "function failed" },
   }),
   "function-response-broken": problem<{ reason: string }>({
     kind: "failed",
     sentence: (f) => `The function's answer could not be read: ${f.reason}.`,
     hint: () => "Answer through an FDK, once, and with the length that was announced.",
-    fn: () => "error receiving function response",
+    fn: receivingFailed,
+    oci: { code: "FunctionInvokeExecutionError", sentence: receivingFailed },
   }),
   "function-response-too-large": problem<{ bytesMax: number }>({
     kind: "failed",
     sentence: (f) => `The function's answer is larger than ${f.bytesMax} bytes.`,
     hint: () => "Store large results as objects and answer with their name.",
     fn: () => "function response body too large",
+    oci: { code: "FunctionInvokeResponseBodyTooLarge", sentence: () => "function response body too large" },
   }),
   "function-response-header-too-large": problem<{ bytesMax: number }>({
     kind: "failed",
     sentence: (f) => `The headers of the function's answer are larger than ${f.bytesMax} bytes.`,
     hint: () => "Send less in headers.",
     fn: () => "function response header too large",
+    oci: { code: "FunctionInvokeResponseHeaderTooLarge", sentence: () => "function response header too large" },
   }),
   "instance-start-failed": problem<{ how: string } & StartOutput>({
     kind: "failed",
     sentence: (f) => `The function could not be started: ${f.how}.${printed(f)}`,
     hint: () => "Its log has the error of the start: chaya logs",
     fn: initFailed,
+    oci: { code: "FunctionInvokeContainerInitFail", sentence: initFailed },
   }),
   "instance-start-timed-out": problem<{ startTimeoutMs: number } & StartOutput>({
     kind: "timeout",
     sentence: (f) =>
       `The function did not listen on FN_LISTENER within ${f.startTimeoutMs / 1000} s of its start.${printed(f)}`,
     hint: () => "Does the entry file call the FDK's handle()? Slow imports count towards this limit.",
-    fn: () => "Container initialization timed out, please ensure you are using the latest fdk and check the logs",
+    fn: initTimedOut,
+    oci: { code: "FunctionInvokeContainerInitTimeout", sentence: initTimedOut },
   }),
   "function-crash-looping": problem<{ failures: number; how: string; retryMs: number } & StartOutput>({
     kind: "failed",
@@ -93,18 +108,21 @@ export const callProblems = {
       `The function failed to start ${f.failures} times in a row (${f.how}); the next start is tried in ${Math.ceil(f.retryMs / 1000)} s.${printed(f)}`,
     hint: () => "Deploy a corrected image: that starts at once.",
     fn: initFailed,
+    oci: { code: "FunctionInvokeContainerInitFail", sentence: initFailed },
   }),
   "queue-full": problem<{ waitingMax: number }>({
     kind: "unavailable",
     sentence: (f) => `${f.waitingMax} calls of this function wait already.`,
     hint: () => "Try again later, raise chaya/max-instances, or call detached.",
     fn: tooBusy,
+    oci: { code: "FunctionInvokeServiceUnavailable", sentence: tooBusy },
   }),
   "queue-timed-out": problem<{ waitedMs: number; reason: string }>({
     kind: "unavailable",
     sentence: (f) => `No instance became free within ${f.waitedMs / 1000} s: ${f.reason}.`,
     hint: () => "Try again later, raise chaya/max-instances, or call detached.",
     fn: tooBusy,
+    oci: { code: "FunctionInvokeServiceUnavailable", sentence: tooBusy },
   }),
   "memory-too-large": problem<{ memoryMiB: number; memoryMiBMax: number }>({
     kind: "invalid",
@@ -122,6 +140,27 @@ export const callProblems = {
     kind: "denied",
     sentence: () => "This function answers only through its gateway (annotation chaya/invoke).",
     hint: () => "Call the gateway route, or set chaya/invoke: any.",
+    oci: { code: "NotAllowed", status: 403 },
+  }),
+  "inspection-unavailable": problem<{ reason: string }>({
+    kind: "invalid",
+    sentence: (f) => `The function cannot be inspected: ${f.reason}.`,
+    hint: () => "Call it without --inspect; to debug it, run the program by itself under a debugger of its language.",
+  }),
+  "inspections-exhausted": problem<{ inspectionsMax: number }>({
+    kind: "exhausted",
+    sentence: (f) => `${f.inspectionsMax} calls are being inspected on this node already.`,
+    hint: () => "End one of them: an inspected call ends with the command that started it.",
+  }),
+  "inspection-not-found": problem<{ inspection: string }>({
+    kind: "not-found",
+    sentence: (f) => `There is no inspection '${f.inspection}', or its call has ended.`,
+    hint: () => "Start another with: chaya invoke APP FN --inspect",
+  }),
+  "inspection-used": problem<None>({
+    kind: "conflict",
+    sentence: () => "This inspection has had its call.",
+    hint: () => "An inspection is for one call; start another.",
   }),
   "client-gone": problem<None>({
     kind: "invalid",
@@ -133,6 +172,7 @@ export const callProblems = {
     sentence: (f) => `The call waited longer than ${f.ageMsMax / 1000} s and was given up.`,
     hint: () => "Redrive it from the dead letters once there is capacity.",
     fn: () => "Timed out",
+    oci: { code: "FunctionInvokeTimeout", sentence: () => "Timed out" },
   }),
   "idempotency-key-invalid": problem<None>({
     kind: "invalid",

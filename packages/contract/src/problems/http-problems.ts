@@ -7,11 +7,13 @@ export const httpProblems = {
     sentence: (f) => `There is nothing at ${f.method} ${f.path}.`,
     hint: () => "See /openapi.json for every path this server answers.",
     fn: (f) => `Path not found: ${f.method} ${f.path}`,
+    oci: { code: "NotFound" },
   }),
   "door-path-not-found": problem<{ method: string; path: string; served: string }>({
     kind: "not-found",
     sentence: (f) => `There is nothing at ${f.method} ${f.path} of the function door.`,
     hint: (f) => `It serves ${f.served}, and nothing else.`,
+    oci: { code: "NotFound" },
   }),
   "method-not-allowed": problem<{ method: string; path: string }>({
     kind: "not-allowed",
@@ -28,6 +30,7 @@ export const httpProblems = {
     kind: "invalid",
     sentence: (f) => `The request is not well-formed HTTP: ${f.reason}.`,
     hint: () => "The connection is closed; send the request again as RFC 9112 describes it.",
+    oci: { code: "CannotParseRequest" },
   }),
   "request-target-too-long": problem<{ bytesMax: number }>({
     kind: "target-too-long",
@@ -53,27 +56,42 @@ export const httpProblems = {
     kind: "denied",
     sentence: (f) => `A page from '${f.origin}' may not use the control API.`,
     hint: () => "Only pages of the public URL may; tools that send no Origin header pass.",
+    oci: { code: "NotAllowed", status: 403 },
   }),
   "peer-refused": problem<None>({
     kind: "denied",
     sentence: () => "Without authentication only the user who started the server may use the control API.",
     hint: () => "Run the command as that user.",
+    oci: { code: "NotAuthenticated", status: 401 },
   }),
-  "credentials-invalid": problem<None>({
-    kind: "unauthenticated",
-    sentence: () => "The credentials that were presented are not known here.",
-    hint: () => "This server runs with --auth none: send no Authorization header.",
+  "not-authorized": problem<None>({
+    kind: "not-found",
+    sentence: () => "It does not exist here, or you may not do this with it.",
+    hint: () => "Check the id; an administrator can grant the right with an access policy.",
+    fn: () => "Not found or not authorized",
   }),
   "body-not-json": problem<{ reason: string }>({
     kind: "invalid",
     sentence: (f) => `The request body is not acceptable JSON: ${f.reason}.`,
     hint: () => "Send one JSON object, at most 64 levels deep, without lone surrogates or prototype keys.",
     fn: () => "Invalid JSON",
+    oci: { code: "CannotParseRequest" },
   }),
   "request-invalid": problem<{ where: string; reason: string }>({
     kind: "invalid",
     sentence: (f) => `${f.where}: ${f.reason}.`,
     hint: () => "See /openapi.json for what this route takes.",
+  }),
+  "parameter-missing": problem<{ where: string }>({
+    kind: "invalid",
+    sentence: (f) => `${f.where} is missing.`,
+    hint: () => "See /openapi.json for what this route needs.",
+    oci: { code: "MissingParameter" },
+  }),
+  "etag-mismatch": problem<None>({
+    kind: "precondition",
+    sentence: () => "It was changed since it was read: its etag is not the one in If-Match.",
+    hint: () => "Read it again and repeat the change with its new etag.",
   }),
   "body-too-large": problem<{ bytesMax: number }>({
     kind: "too-large",

@@ -19,6 +19,12 @@ export const recordProblems = {
     sentence: (f) => `An application named '${f.application}' exists already.`,
     hint: () => "Choose another name or update the existing one.",
     fn: () => "App already exists",
+    oci: { code: "NotAuthorizedOrResourceAlreadyExists" },
+  }),
+  "application-not-empty": problem<{ application: string }>({
+    kind: "conflict",
+    sentence: (f) => `The application '${f.application}' still has functions.`,
+    hint: () => "Delete its functions first, or delete both with: chaya apps delete APP",
   }),
   "name-immutable": problem<None>({
     kind: "conflict",
@@ -37,6 +43,7 @@ export const recordProblems = {
     sentence: (f) => `A function named '${f.function}' exists already in this application.`,
     hint: () => "Choose another name or update the existing one.",
     fn: () => "Fn with specified name already exists",
+    oci: { code: "NotAuthorizedOrResourceAlreadyExists" },
   }),
   "trigger-not-found": problem<{ trigger: string }>({
     kind: "not-found",
@@ -55,6 +62,17 @@ export const recordProblems = {
     sentence: (f) => `Another trigger of this application has the source '${f.source}' already.`,
     hint: () => "Choose another source.",
     fn: () => "Trigger with the same type and source exists on this app",
+  }),
+  "related-not-found": problem<{ what: string }>({
+    kind: "invalid",
+    sentence: (f) => `${f.what} does not exist here, or you may not see it.`,
+    hint: () => "Name one that exists, or leave it out.",
+    oci: { code: "RelatedResourceNotAuthorizedOrNotFound" },
+  }),
+  "pbf-listing-not-found": problem<None>({
+    kind: "not-found",
+    sentence: () => "There are no pre-built functions here.",
+    hint: () => "Create functions from an image or with: chaya deploy",
   }),
   "record-changed": problem<None>({
     kind: "conflict",
@@ -81,12 +99,14 @@ export const recordProblems = {
     sentence: (f) => `Failed to pull image '${f.image}': ${f.reason}`,
     hint: () => "Deploy the code with: chaya deploy --app APP",
     fn: (f) => `Failed to pull image '${f.image}': ${f.reason}`,
+    oci: { code: "FunctionInvokeImageNotAvailable", sentence: () => "Failed to pull function image" },
   }),
   "image-damaged": problem<{ image: string; reason: string }>({
     kind: "failed",
     sentence: (f) => `The stored code of '${f.image}' is damaged: ${f.reason}`,
     hint: () => "Deploy again; the damaged copy is never run.",
     fn: (f) => `Failed to pull image '${f.image}': ${f.reason}`,
+    oci: { code: "FunctionInvokeImageNotAvailable", sentence: () => "Failed to pull function image" },
   }),
   "secret-not-found": problem<{ secret: string }>({
     kind: "not-found",

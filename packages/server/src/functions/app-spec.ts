@@ -31,7 +31,7 @@ export function checkApplicationId(spec: AppSpec, id: string): void {
 }
 
 /** The application after a PUT; its shape never changes. Throws `name-immutable`, `fn-record-invalid`. */
-export function changeApplication(before: Application, spec: AppSpec): Application {
+export function changeApplication<A extends Application>(before: A, spec: AppSpec): A {
   if (spec.name && spec.name !== before.name) throw new Problem("name-immutable");
   const annotations = mergeAnnotations(before.annotations, spec.annotations ?? {});
   refuseSettings(annotations);

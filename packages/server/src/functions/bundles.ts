@@ -1,12 +1,17 @@
 import type { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
 import { bundleImage, isProblem, limits, Problem } from "@chaya/contract";
-import { BundleQuery, type BundleView } from "@chaya/contract/chaya";
+import { BundleQuery, type BundleView, chayaRoutes } from "@chaya/contract/chaya";
 import type { Payload, PayloadDriver } from "../drivers/payload/driver.ts";
 import { sendAnswer } from "../http/answer.ts";
-import type { ServeExchange } from "../http/exchange.ts";
+import type { Audit } from "../http/audit.ts";
+import type { Authorize } from "../http/authorize.ts";
+import { authorizedStream } from "../http/authorized-stream.ts";
+import type { Exchange, ServedRoute, ServeExchange } from "../http/exchange.ts";
+import { checkBodyDigest } from "../http/signed-body.ts";
 import { type ArchiveLimits, ArchiveRefused, type ArchiveThreads, inspectArchive } from "../kernel/archive/index.ts";
 import { Semaphore } from "../kernel/semaphore.ts";
+import type { Places } from "../seams.ts";
 import { isFunctionName, isNameTooLong, isPlainName } from "./names.ts";
 import { type Bundle, insertBundle, readBundle, renewBundle } from "./records/bundles.ts";
 import type { RecordDeps } from "./records/commit.ts";
@@ -15,7 +20,10 @@ export interface BundleDeps extends RecordDeps {
   readonly payloads: PayloadDriver;
 }
 
-interface UploadDeps extends BundleDeps {
+export interface UploadDeps extends BundleDeps {
+  readonly places: Places;
+  readonly authorize: Authorize;
+  readonly audit: Audit;
   readonly threads: ArchiveThreads;
 }
 
@@ -32,15 +40,18 @@ const bundleLimits: ArchiveLimits = {
 };
 
 /** Stores a code bundle: POST /chaya/v1/bundles?app=&fn= with a gzipped tar as body. */
-export function createBundles(deps: UploadDeps): ServeExchange {
+export function createBundles(deps: UploadDeps): ServedRoute {
   const checks = new Semaphore(checksMax);
-  return async ({ request, response, query }) => {
+  const locate = ({ query }: Exchange) => deps.places.application(parseNames(query).application);
+  const store: ServeExchange = async (exchange) => {
+    const { request, response, query } = exchange;
     const names = parseNames(query);
     const gone = new AbortController();
     response.once("close", () => gone.abort(new Problem("client-gone")));
     const payload = await receive(deps, request, gone.signal);
     let kept: KeptBundle | undefined;
     try {
+      checkBodyDigest(exchange, payload.sha256);
       await checks.run(() => check(deps, payload, gone.signal), gone.signal);
       kept = await keep(deps, payload);
     } finally {
@@ -51,6 +62,7 @@ export function createBundles(deps: UploadDeps): ServeExchange {
     const headers = ["Content-Type", "application/json; charset=utf-8"];
     sendAnswer(response, { status: 200, headers, body: Buffer.from(JSON.stringify(view)) });
   };
+  return authorizedStream(deps, { route: chayaRoutes.createBundle, locate }, store);
 }
 
 export interface OpenBundle {

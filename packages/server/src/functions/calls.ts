@@ -11,6 +11,7 @@ import type { Caller } from "./call/caller.ts";
 import { DeadlineText } from "./call/request-headers.ts";
 import type { FunctionRecord } from "./model.ts";
 import type { NodeLimits } from "./pool/node-capacity.ts";
+import type { CallPool } from "./pool/pooled-instance.ts";
 import type { Pools } from "./pool/pools.ts";
 
 /** A call to begin. */
@@ -18,6 +19,8 @@ export interface CallRequest extends CallFacts {
   readonly chainDepth: number;
   /** As announced; 0 when it was not. */
   readonly bodyBytes: number;
+  /** Where it gets its instance from; its function's pool when absent. */
+  readonly instances?: CallPool;
 }
 
 export interface CallsDeps {
@@ -52,7 +55,7 @@ export class Calls {
   /** Begins a call, or refuses it at once; `caller` learns its end either way. */
   begin(request: CallRequest, caller: Caller, report = this.#deps.report): Call {
     const chain = this.#deps.chains.sign(request.id, request.chainDepth);
-    const pool = this.#deps.pools.of(request.application, request.function);
+    const pool = request.instances ?? this.#deps.pools.of(request.application, request.function);
     this.#active++;
     const call = new Call(this.#callDeps, request, { pool, caller, report, chain });
     call.start(refuseCall(request, this.#node));

@@ -169,7 +169,7 @@ async function fill({ store }: OpenTestStore, count: number): Promise<void> {
     ...{ id: newId(), compartment_id: "root", tags: "{}", etag: "e", version: 1, created_by: "me" },
     ...{ cause_id: null, trace_id: null, created_at_ms: 1, updated_at_ms: 1 },
   });
-  const texts = { config: '{"A":"1","B":"2"}', annotations: '{"chaya/retries":3,"note":"x"}', shape: "" };
+  const texts = { config: '{"A":"1","B":"2"}', annotations: '{"chaya/retries":3,"note":"x"}', shape: "", oci: "{}" };
   const sizes = { memory_mib: 128, timeout_s: 30, idle_timeout_s: 30 };
   for (let from = 0; from < count; from += 500) {
     const rows = Array.from({ length: 500 }, (_, index) => String(from + index));

@@ -2,7 +2,7 @@ import type { Logger } from "../kernel/logger.ts";
 import type { ResolveFunctions } from "../seams.ts";
 import { type Change, resetKind } from "../work/changes.ts";
 import { DirectoryShelf } from "./directory-shelf.ts";
-import type { Directory, DirectoryChange } from "./model.ts";
+import type { Directory, DirectoryChange, Trigger } from "./model.ts";
 import { readApplication, readApplications } from "./records/applications.ts";
 import type { RecordDeps } from "./records/commit.ts";
 import { readFunction, readFunctions } from "./records/functions.ts";
@@ -12,6 +12,7 @@ export type DirectoryDeps = Pick<RecordDeps, "store" | "changes"> & { readonly l
 
 export interface OpenDirectory extends Directory, Disposable {
   readonly resolve: ResolveFunctions;
+  trigger(id: string): Trigger | undefined;
 }
 
 /**
@@ -43,6 +44,7 @@ export async function createDirectory(deps: DirectoryDeps): Promise<OpenDirector
     applicationNamed: (name) => shelf.applicationsByName.get(name),
     function: (id) => shelf.functions.get(id),
     functionNamed: (applicationId, name) => shelf.functionsByName.get(applicationId)?.get(name),
+    trigger: (id) => shelf.triggers.get(id),
     triggerAt: (applicationId, source) => shelf.triggersBySource.get(applicationId)?.get(source),
     functions: () => shelf.functions.values(),
     onChange: (listener) => {

@@ -8,7 +8,7 @@ import { recordInvalid } from "./record-invalid.ts";
 import { readSettings } from "./settings.ts";
 
 /** What a caller decides about a function; its shape is that of its application. */
-export type FunctionFields = Omit<FunctionRecord, "id" | "shape" | "createdAtMs" | "updatedAtMs" | "version">;
+export type FunctionFields = Omit<FunctionRecord, "id" | "shape" | "tags" | "createdAtMs" | "updatedAtMs" | "version">;
 
 /** The function that a POST asks for, judged in Fn's order; 0 means the default. Throws `fn-record-invalid`. */
 export function newFunction(spec: FnSpec): FunctionFields {
@@ -34,7 +34,7 @@ export function checkFunctionId(spec: FnSpec, id: string): void {
 }
 
 /** The function after a PUT. Name, application and shape never change, and 0 changes nothing. Throws `fn-record-invalid`. */
-export function changeFunction(before: FunctionRecord, spec: FnSpec): FunctionRecord {
+export function changeFunction<F extends FunctionRecord>(before: F, spec: FnSpec): F {
   const sizes = {
     timeoutS: spec.timeout || before.timeoutS,
     idleTimeoutS: spec.idle_timeout || before.idleTimeoutS,
@@ -56,7 +56,7 @@ function checkName(name: string): void {
 }
 
 /** Its syntax is nobody's business here: what cannot be fetched fails when it is called. */
-function checkImage(image: string): void {
+export function checkImage(image: string): void {
   if (image === "") throw recordInvalid("Missing image on Fn");
   if (image.includes("\0") || Buffer.byteLength(image) > limits.imageTextBytesMax)
     throw recordInvalid(

@@ -1,9 +1,9 @@
-import type { AnyRoute } from "@chaya/contract";
-import { chayaRoutes } from "@chaya/contract/chaya";
+import type { Audit } from "../http/audit.ts";
+import type { Authorize } from "../http/authorize.ts";
 import type { ControlRoute } from "../http/control-route.ts";
-import type { ServeExchange } from "../http/exchange.ts";
+import type { ServedRoute } from "../http/exchange.ts";
 import { ArchiveThreads } from "../kernel/archive/index.ts";
-import type { ResolveFunctions } from "../seams.ts";
+import type { HasCompartment, Places, ResolveFunctions } from "../seams.ts";
 import type { DeadLetters } from "../work/work.ts";
 import { BundleCollector, type CollectorDeps } from "./bundle-collector.ts";
 import { createBundles, type OpenBundle, openBundle } from "./bundles.ts";
@@ -15,16 +15,24 @@ import type { HandlerDeps } from "./handlers/handler-deps.ts";
 import { imageRoutes } from "./handlers/images.ts";
 import { triggerRoutes } from "./handlers/triggers.ts";
 import type { Directory } from "./model.ts";
+import { ociRoutes } from "./oci/oci-routes.ts";
+import { createPlaces } from "./places.ts";
 
-export interface FunctionRecordsDeps extends HandlerDeps, CollectorDeps {
+export interface FunctionRecordsDeps extends Omit<HandlerDeps, "places">, CollectorDeps {
+  readonly region: string;
+  readonly authorize: Authorize;
+  readonly audit: Audit;
   readonly deadLetters: DeadLetters;
+  /** Where it is absent, there is the root compartment alone. */
+  readonly hasCompartment?: HasCompartment;
 }
 
 export interface FunctionRecords extends AsyncDisposable {
   readonly routes: readonly ControlRoute[];
-  readonly streams: readonly { readonly route: AnyRoute; readonly serve: ServeExchange }[];
+  readonly streams: readonly ServedRoute[];
   readonly directory: Directory;
   readonly resolve: ResolveFunctions;
+  readonly places: Places;
   /** The stored code bundle of this sha256; undefined when there is none. */
   readonly openBundle: (digest: string) => Promise<OpenBundle | undefined>;
 }
@@ -34,17 +42,22 @@ export async function createFunctionRecords(deps: FunctionRecordsDeps): Promise<
   const directory = await createDirectory(deps);
   const collector = new BundleCollector(deps);
   const threads = new ArchiveThreads(deps.clock);
+  const places = createPlaces({ directory, rootCompartmentId: deps.compartmentId, region: deps.region });
+  const handled = { ...deps, places };
+  const { hasCompartment = (id) => id === deps.compartmentId } = deps;
   return {
     routes: [
-      ...applicationRoutes(deps),
-      ...functionRoutes(deps),
-      ...triggerRoutes(deps),
-      ...imageRoutes(deps),
-      ...deadLetterRoutes({ ...deps, directory }),
+      ...applicationRoutes(handled),
+      ...functionRoutes(handled),
+      ...triggerRoutes(handled),
+      ...imageRoutes(handled),
+      ...deadLetterRoutes({ ...handled, directory }),
+      ...ociRoutes({ ...handled, hasCompartment }),
     ],
-    streams: [{ route: chayaRoutes.createBundle, serve: createBundles({ ...deps, threads }) }],
+    streams: [createBundles({ ...handled, threads })],
     directory,
     resolve: directory.resolve,
+    places,
     openBundle: (digest) => openBundle(deps, digest),
     [Symbol.asyncDispose]: async () => {
       directory[Symbol.dispose]();

@@ -1,5 +1,5 @@
 // Hot path: ARCHITECTURE, hot-path rules
-import { limits, type Problem } from "@chaya/contract";
+import { type Dialect, limits, type Problem } from "@chaya/contract";
 import { sendAnswer } from "../http/answer.ts";
 import { dataAnswerHeaders } from "../http/data-answer-headers.ts";
 import type { Exchange } from "../http/exchange.ts";
@@ -16,6 +16,8 @@ export interface HttpCallerOptions {
   /** Flat headers that every answer gets: those of CORS. */
   readonly addedHeaders: readonly string[];
   readonly turnEnd: TurnEnd;
+  /** In which a failed call is told; Fn's when absent. */
+  readonly dialect?: Dialect | undefined;
 }
 
 const textBytesMax = 16 * 1024;
@@ -98,7 +100,8 @@ export class HttpCaller implements Caller {
       response.destroy();
       return;
     }
-    const answer = problemAnswer(problem, "fn", { requestId, call: { id: this.#options.callId } });
+    const { callId, dialect = "fn" } = this.#options;
+    const answer = problemAnswer(problem, dialect, { requestId, call: { id: callId } });
     this.#httpStatus = answer.status;
     sendAnswer(response, { ...answer, headers: [...answer.headers, ...this.#options.addedHeaders] });
     discardBody(request, limits.refusedBodyBytesMax);

@@ -322,9 +322,10 @@ describe("a change of the function", () => {
     secrets.TOKEN = "two";
     rig.directory.changeSecret(application.id);
     await rig.invoke(fn);
+    const platform = { OCI_RESOURCE_PRINCIPAL_VERSION: "2.2", OCI_RESOURCE_PRINCIPAL_REGION: "us-ashburn-1" };
     expect(rig.runtime.specs.map((spec) => spec.environment)).toEqual([
-      { A: "app", B: "fn", TOKEN: "one" },
-      { A: "app", B: "fn", TOKEN: "two" },
+      { A: "app", B: "fn", TOKEN: "one", ...platform },
+      { A: "app", B: "fn", TOKEN: "two", ...platform },
     ]);
   });
 

@@ -1,8 +1,12 @@
+import { ociFunctionsRoutes } from "@chaya/contract/oci/functions";
 import type { PayloadDriver } from "../drivers/payload/driver.ts";
 import type { RuntimeDriver } from "../drivers/runtime/driver.ts";
 import type { Store } from "../drivers/store/driver.ts";
 import type { MainTables } from "../drivers/store/tables.ts";
-import type { ServeExchange } from "../http/exchange.ts";
+import type { Audit } from "../http/audit.ts";
+import type { Authorize } from "../http/authorize.ts";
+import type { ControlRoute } from "../http/control-route.ts";
+import type { ServedRoute, ServeExchange } from "../http/exchange.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { NewId } from "../kernel/ids.ts";
 import { Lifetime } from "../kernel/lifetime.ts";
@@ -13,8 +17,10 @@ import type {
   Admit,
   CaptureInput,
   InvokeDetached,
+  IssueCredential,
   ObserveCall,
   ObserveLine,
+  Places,
   ReadGauges,
   ReadSecrets,
   RedactSecrets,
@@ -28,10 +34,13 @@ import type { CorsSettings } from "./cors.ts";
 import { startDeadlineSweep } from "./deadlines.ts";
 import { DetachedCalls } from "./detached.ts";
 import { admitDetached, callWork, createCallWork } from "./detached-work.ts";
-import { FunctionDoor } from "./door/function-door.ts";
+import { type DoorService, FunctionDoor } from "./door/function-door.ts";
 import { instanceRoute } from "./door/instance-route.ts";
+import { Inspections } from "./inspection/inspections.ts";
 import { createInvokeDoor } from "./invoke.ts";
 import type { Directory } from "./model.ts";
+import { createOciInvokeDoor } from "./oci/invoke-function.ts";
+import { CredentialKeeper } from "./pool/credential-keeper.ts";
 import type { NodeLimits } from "./pool/node-capacity.ts";
 import { Pools } from "./pool/pools.ts";
 import { SettledPayloads } from "./settled-payloads.ts";
@@ -43,12 +52,16 @@ export interface InvocationDeps {
   readonly ids: NewId;
   readonly logger: Logger;
   readonly directory: Directory;
+  readonly places: Pick<Places, "function" | "root">;
+  readonly authorize: Authorize;
+  readonly audit: Audit;
   readonly runtime: RuntimeDriver;
   readonly store: Store<MainTables>;
   readonly payloads: PayloadDriver;
   /** Not started yet: the kind of work that detached calls are is registered here. */
   readonly work: WorkQueue;
   readonly readSecrets: ReadSecrets;
+  readonly issueCredential: IssueCredential;
   readonly redact: RedactSecrets;
   /** Whether callers may read what a failed start printed. */
   readonly tellsStartOutput: () => boolean;
@@ -67,8 +80,17 @@ export interface InvocationDeps {
 
 /** The core: requests become calls, calls run on instances. Disposing ends what is left, calls included. */
 export interface Invocation extends AsyncDisposable {
+  /**
+   * Opens the function door with these routes beside its own, then starts the instances that are kept up. Once, before
+   * the first call.
+   */
+  start(door: DoorService): void;
   readonly invoke: ServeExchange;
   readonly trigger: ServeExchange;
+  /** Of calls with an inspector. */
+  readonly routes: readonly ControlRoute[];
+  /** Of the same, and OCI's invoke. */
+  readonly streams: readonly ServedRoute[];
   readonly invokeDetached: InvokeDetached;
   readonly admit: Admit;
   readonly readGauges: ReadGauges;
@@ -83,7 +105,8 @@ export function createInvocation(deps: InvocationDeps): Invocation {
   const turnEnd = new TurnEnd();
   const chains = new CallChains(deps.chainKey);
   const door = lifetime.own(new FunctionDoor(deps, [instanceRoute(deps.region)]));
-  const pools = new Pools({ ...deps, onCapacity, turnEnd, door });
+  const credentials = lifetime.own(new CredentialKeeper(deps));
+  const pools = new Pools({ ...deps, onCapacity, turnEnd, door, credentials });
   lifetime.onClose(() => pools.close());
   const report = new CallReport(deps);
   const calls = new Calls({ ...deps, pools, report, chains, turnEnd });
@@ -94,14 +117,26 @@ export function createInvocation(deps: InvocationDeps): Invocation {
   const sweep = startDeadlineSweep(clock, pools);
   lifetime.onClose(() => sweep.cancel());
   const doors = { ...deps, calls, chains, turnEnd };
-  pools.start();
+  const inspections = lifetime.own(new Inspections({ ...doors, pools }));
   return {
+    start: (service) => {
+      door.serve(service);
+      pools.start();
+    },
     invoke: createInvokeDoor({ ...doors, detached }),
     trigger: createTriggerDoor(doors),
+    routes: inspections.routes,
+    streams: [
+      ...inspections.streams,
+      { route: ociFunctionsRoutes.invokeFunction, serve: createOciInvokeDoor({ ...doors, detached }) },
+    ],
     invokeDetached: (request) => detached.accept(request),
     admit: (functionId) => admitDetached(callWorkDeps, functionId),
     readGauges: () => pools.gauges(),
-    drain: (deadlineMs) => calls.drain(deadlineMs),
+    drain: async (deadlineMs) => {
+      // Nobody waits for a person to step through a call.
+      await Promise.all([calls.drain(deadlineMs), inspections[Symbol.asyncDispose]()]);
+    },
     [Symbol.asyncDispose]: () => lifetime[Symbol.asyncDispose](),
   };
 }

@@ -3,6 +3,8 @@ import type { AnnotationValue } from "@chaya/contract/fn";
 
 export interface Application {
   readonly id: string;
+  /** Its functions lie there too. */
+  readonly compartmentId: string;
   readonly name: string;
   readonly config: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, AnnotationValue>>;
@@ -25,11 +27,34 @@ export interface FunctionRecord {
   readonly annotations: Readonly<Record<string, AnnotationValue>>;
   /** The annotations `chaya/…`, parsed; what is absent has its default. */
   readonly settings: FunctionSettings;
+  readonly tags: Tags;
   readonly shape: string;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
   readonly version: number;
 }
+
+/** What only the OCI API shows of a record: read from the store when it asks, never kept in memory. */
+export interface OciSide {
+  readonly compartmentId: string;
+  readonly etag: string;
+  readonly tags: Tags;
+  /** Members that nothing but the OCI API knows, as they came. */
+  readonly ociMembers: OciMembers;
+}
+
+/** What a caller of the OCI API decides of it. */
+export type OciFields = Omit<OciSide, "etag">;
+
+export interface Tags {
+  readonly freeform: Readonly<Record<string, string>>;
+  readonly defined: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}
+
+export type OciMembers = Readonly<Record<string, unknown>>;
+
+export type StoredApplication = Application & OciSide;
+export type StoredFunction = FunctionRecord & OciSide;
 
 export interface Trigger {
   readonly id: string;

@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
 import type { AnyRoute } from "@chaya/contract";
+import type { Admitted } from "./principal.ts";
 
 /** One request on a door that streams: raw path and query, nothing decoded, body not read. */
-export interface Exchange {
+export interface Exchange extends Admitted {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   /** The path as it came, without the query. */
@@ -12,6 +14,15 @@ export interface Exchange {
   readonly requestId: string;
   /** The peer's address, after trusted proxies. */
   readonly peer: string;
+  /** Present when the client asks to change to the protocol that the route declares. */
+  readonly upgrade?: Upgrade | undefined;
+}
+
+/** A connection that may change to another protocol (RFC 9110 §7.8); until `accept` the exchange is an ordinary one. */
+export interface Upgrade {
+  readonly protocol: string;
+  /** Answers 101. The connection is the caller's from now on; the front destroys it when it closes. */
+  accept(): Duplex;
 }
 
 /** Serves an exchange. What it throws or rejects with becomes the answer in the dialect of its prefix. */

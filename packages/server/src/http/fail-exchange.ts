@@ -3,6 +3,7 @@ import type { AnyRoute } from "@chaya/contract";
 import type { Logger } from "../kernel/logger.ts";
 import { sendAnswer } from "./answer.ts";
 import type { Exchange } from "./exchange.ts";
+import { opcRequestId } from "./opc-headers.ts";
 import { asProblem, problemAnswer } from "./problem-response.ts";
 
 export interface FailDeps {
@@ -27,7 +28,8 @@ export function failExchange(deps: FailDeps, failed: { exchange: Exchange; route
   }
   for (const name of response.getHeaderNames()) if (!ownHeaders.has(name)) response.removeHeader(name);
   const call = route.door === "data" ? {} : undefined;
-  sendAnswer(response, problemAnswer(problem, route.dialect, { requestId, call }));
+  const opcId = route.dialect === "oci" ? opcRequestId(request.headers, requestId) : undefined;
+  sendAnswer(response, problemAnswer(problem, route.dialect, { requestId, opcRequestId: opcId, call }));
   discardBody(request, deps.limits.refusedBodyBytesMax);
 }
 

@@ -76,7 +76,8 @@ export class RouteTable<T> {
   /** The dialect in which a path that nobody owns is refused: that of its first segment, else the table's. */
   dialectOf(path: string): Dialect {
     const end = path.indexOf("/", 1);
-    return this.#dialects.get(end === -1 ? path.slice(1) : path.slice(1, end)) ?? this.#dialect;
+    const first = end === -1 ? path.slice(1) : path.slice(1, end);
+    return this.#dialects.get(first) ?? (ociVersion.test(first) ? "oci" : this.#dialect);
   }
 }
 
@@ -91,6 +92,9 @@ export function ownerOf<T>(owner: PathOwner<T>, method: string): Owned<T> | unde
 }
 
 const slash = 47;
+
+/** OCI's services begin their paths with the date of their version: 20181201. */
+const ociVersion = /^\d{8}$/;
 
 interface Level<T> {
   readonly named: Map<string, Level<T>>;

@@ -2,7 +2,7 @@ import { limits, Problem, secretNameProblem } from "@chaya/contract";
 import { chayaRoutes, type SecretView } from "@chaya/contract/chaya";
 import { type ControlRoute, control } from "../http/control-route.ts";
 import type { Random } from "../kernel/random.ts";
-import type { ResolveFunctions } from "../seams.ts";
+import type { Places, ResolveFunctions } from "../seams.ts";
 import { listSecrets, putSecret, type RecordDeps, removeSecret } from "./records/secrets.ts";
 import { nonceBytes, sealValue } from "./sealed-value.ts";
 import type { Secret, SecretPlace } from "./secret.ts";
@@ -10,29 +10,42 @@ import type { SecretKey } from "./secret-key.ts";
 
 export interface SecretHandlerDeps extends RecordDeps {
   readonly resolve: ResolveFunctions;
+  readonly places: Places;
   readonly random: Random;
   readonly key: SecretKey;
 }
 
 export function secretRoutes(deps: SecretHandlerDeps): readonly ControlRoute[] {
   return [
-    control(chayaRoutes.listSecrets, async ({ params, query }) => {
-      const scope = findScope(deps.resolve, params.appId, query.fn);
-      const functionId = query.fn === undefined ? undefined : scope.functionId;
-      const secrets = await listSecrets(deps.store, { ...scope, functionId });
-      return { result: { items: secrets.map((secret) => viewSecret(deps.resolve, secret)) } };
-    }),
-    control(chayaRoutes.setSecret, async ({ params, query, body, principal }) => {
-      const place = findPlace(deps.resolve, params, query.fn);
-      checkValue(body.value);
-      const { secret, seq } = await setSecret(deps, { place, value: body.value, createdBy: principal.id });
-      return { result: viewSecret(deps.resolve, secret), seq };
-    }),
-    control(chayaRoutes.unsetSecret, async ({ params, query }) => {
-      const seq = await removeSecret(deps, findPlace(deps.resolve, params, query.fn));
-      if (seq === undefined) throw new Problem("secret-not-found", { secret: params.name });
-      return { seq };
-    }),
+    control(
+      chayaRoutes.listSecrets,
+      ({ params, query }) => deps.places.filter({ app: params.appId, fn: query.fn }),
+      async ({ params, query }) => {
+        const scope = findScope(deps.resolve, params.appId, query.fn);
+        const functionId = query.fn === undefined ? undefined : scope.functionId;
+        const secrets = await listSecrets(deps.store, { ...scope, functionId });
+        return { result: { items: secrets.map((secret) => viewSecret(deps.resolve, secret)) } };
+      },
+    ),
+    control(
+      chayaRoutes.setSecret,
+      ({ params, query }) => deps.places.filter({ app: params.appId, fn: query.fn }),
+      async ({ params, query, body, principal }) => {
+        const place = findPlace(deps.resolve, params, query.fn);
+        checkValue(body.value);
+        const { secret, seq } = await setSecret(deps, { place, value: body.value, createdBy: principal.id });
+        return { result: viewSecret(deps.resolve, secret), seq };
+      },
+    ),
+    control(
+      chayaRoutes.unsetSecret,
+      ({ params, query }) => deps.places.filter({ app: params.appId, fn: query.fn }),
+      async ({ params, query }) => {
+        const seq = await removeSecret(deps, findPlace(deps.resolve, params, query.fn));
+        if (seq === undefined) throw new Problem("secret-not-found", { secret: params.name });
+        return { seq };
+      },
+    ),
   ];
 }
 

@@ -13,21 +13,36 @@ export function sealValue(
   secret: SecretPlace & { readonly id: string; readonly value: string },
   nonce: Uint8Array,
 ): Uint8Array {
-  const sealing = createCipheriv(cipher, key, nonce, { authTagLength: tagBytes }).setAAD(placeBytes(secret));
-  const sealed = Buffer.concat([sealing.update(secret.value, "utf8"), sealing.final()]);
-  return Buffer.concat([nonce, sealing.getAuthTag(), sealed]);
+  return sealBytes({ key, nonce, place: placeBytes(secret) }, Buffer.from(secret.value));
 }
 
 /** The value; undefined when the key, the place or one of the bytes is another than it was sealed with. */
 export function openValue(key: Uint8Array, secret: SealedSecret): string | undefined {
-  const { sealed } = secret;
+  return openBytes({ key, place: placeBytes(secret) }, secret.sealed)?.toString("utf8");
+}
+
+/** As `sealValue`, for any bytes; `place` is authenticated with them. */
+export function sealBytes(
+  { key, nonce, place }: { readonly key: Uint8Array; readonly nonce: Uint8Array; readonly place: Uint8Array },
+  bytes: Uint8Array,
+): Uint8Array {
+  const sealing = createCipheriv(cipher, key, nonce, { authTagLength: tagBytes }).setAAD(place);
+  const sealed = Buffer.concat([sealing.update(bytes), sealing.final()]);
+  return Buffer.concat([nonce, sealing.getAuthTag(), sealed]);
+}
+
+/** As `openValue`, for any bytes. */
+export function openBytes(
+  { key, place }: { readonly key: Uint8Array; readonly place: Uint8Array },
+  sealed: Uint8Array,
+): Buffer | undefined {
   if (sealed.length < nonceBytes + tagBytes) return undefined;
   const opening = createDecipheriv(cipher, key, sealed.subarray(0, nonceBytes), { authTagLength: tagBytes })
-    .setAAD(placeBytes(secret))
+    .setAAD(place)
     .setAuthTag(sealed.subarray(nonceBytes, nonceBytes + tagBytes));
-  const value = opening.update(sealed.subarray(nonceBytes + tagBytes));
+  const bytes = opening.update(sealed.subarray(nonceBytes + tagBytes));
   try {
-    return Buffer.concat([value, opening.final()]).toString("utf8");
+    return Buffer.concat([bytes, opening.final()]);
   } catch {
     // The tag does not fit: `final` has no other way to fail.
     return undefined;

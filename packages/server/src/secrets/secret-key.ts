@@ -6,7 +6,7 @@ import type { Store } from "../drivers/store/driver.ts";
 import type { MainTables } from "../drivers/store/tables.ts";
 import type { Random } from "../kernel/random.ts";
 import { readKeyFingerprint } from "./records/key-fingerprint.ts";
-import { hasSecrets } from "./records/secrets.ts";
+import { hasSealed } from "./records/secrets.ts";
 import { keyBytes } from "./sealed-value.ts";
 
 export interface SecretKeyDeps {
@@ -42,7 +42,7 @@ export class SecretKey {
   /** The key that may seal, as far as can be told before it is claimed; made when there is none and nothing is sealed. */
   async forSealing(): Promise<{ readonly key: Uint8Array; readonly fingerprint: string }> {
     const { store, keyFile } = this.#deps;
-    if (await hasSecrets(store.db)) return withFingerprint(await this.forOpening());
+    if (await hasSealed(store.db)) return withFingerprint(await this.forOpening());
     const key = await readKeyFile(keyFile);
     if (key !== undefined) return withFingerprint(key);
     this.#making ??= this.#make();

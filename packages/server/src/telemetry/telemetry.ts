@@ -1,13 +1,22 @@
-import { chayaRoutes } from "@chaya/contract/chaya";
 import type { PayloadDriver } from "../drivers/payload/driver.ts";
 import type { Store } from "../drivers/store/driver.ts";
 import type { TelemetryTables } from "../drivers/store/tables.ts";
+import type { Audit } from "../http/audit.ts";
+import type { Authorize } from "../http/authorize.ts";
 import type { ControlRoute } from "../http/control-route.ts";
 import type { ServedRoute, ServeExchange } from "../http/exchange.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { NewId } from "../kernel/ids.ts";
 import type { Logger } from "../kernel/logger.ts";
-import type { CaptureInput, ObserveCall, ObserveLine, ReadGauges, RedactSecrets, ResolveFunctions } from "../seams.ts";
+import type {
+  CaptureInput,
+  ObserveCall,
+  ObserveLine,
+  Places,
+  ReadGauges,
+  RedactSecrets,
+  ResolveFunctions,
+} from "../seams.ts";
 import { Calls } from "./calls.ts";
 import { CapturedInputs } from "./captured-inputs.ts";
 import { callRoutes } from "./handlers/calls.ts";
@@ -40,6 +49,9 @@ export interface TelemetryDeps {
   readonly nodeId: string;
   readonly logger: Logger;
   readonly resolve: ResolveFunctions;
+  readonly places: Places;
+  readonly authorize: Authorize;
+  readonly audit: Audit;
   readonly redact: RedactSecrets;
   readonly readGauges: ReadGauges;
   /** Figures of others that /metrics shows: work, store, connections … Read once a scrape, which waits for them. */
@@ -79,7 +91,7 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
   const inputs = new CapturedInputs(parts);
   const retention = createRetention(parts);
   const functions = new FunctionMetrics(limits.metricFunctionsMax);
-  const renderer = new MetricsRenderer(functions);
+  const renderer = new MetricsRenderer(functions, deps.clock);
   const processFigures = watchProcess(deps.clock);
   const readFamilies = async () => [
     ...ownFamilies({ calls, lines, inputs, tails }),
@@ -87,11 +99,8 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
     ...(await deps.readFamilies()),
   ];
   return {
-    routes: callRoutes({ calls, lines, resolve: deps.resolve }),
-    streams: [
-      { route: chayaRoutes.getCallInput, serve: serveInput({ calls, inputs, payloads: deps.payloads }) },
-      { route: chayaRoutes.readLogs, serve: serveLogs({ ...parts, lines }) },
-    ],
+    routes: callRoutes({ ...parts, calls, lines }),
+    streams: [serveInput({ ...parts, calls, inputs }), serveLogs({ ...parts, lines })],
     metrics: serveMetrics({ renderer, readGauges: deps.readGauges, readFamilies }),
     observeCall: guarded(deps.logger, (call) => {
       calls.observe(call);

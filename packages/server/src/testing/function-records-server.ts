@@ -6,6 +6,9 @@ import type { PayloadDriver } from "../drivers/payload/driver.ts";
 import { openFilesystemPayloads } from "../drivers/payload/filesystem/index.ts";
 import { createFunctionRecords, type FunctionRecords } from "../functions/function-records.ts";
 import type { RecordDeps } from "../functions/records/commit.ts";
+import { noAudit } from "../http/audit.ts";
+import type { Authentication } from "../http/authenticate.ts";
+import { type Authorize, administratorOnly } from "../http/authorize.ts";
 import { createControlServer } from "../http/control/control-server.ts";
 import { Front } from "../http/front/front.ts";
 import { createMainRules } from "../http/front/main-rules.ts";
@@ -14,6 +17,7 @@ import { createIds, type NewId } from "../kernel/ids.ts";
 import { Lifetime } from "../kernel/lifetime.ts";
 import { silentLogger } from "../kernel/logger.ts";
 import { systemRandom } from "../kernel/random.ts";
+import type { HasCompartment } from "../seams.ts";
 import { createChangesFeed } from "../work/changes-feed.ts";
 import type { WorkQueue } from "../work/work.ts";
 import { createWorkQueue } from "../work/work-queue.ts";
@@ -60,11 +64,21 @@ export async function askJson(
   return { status, json: text === "" ? undefined : JSON.parse(text) };
 }
 
+/** Where a test has more than one compartment, or more than one principal. */
+export interface AccessForTests {
+  readonly compartmentId: string;
+  readonly hasCompartment: HasCompartment;
+  readonly authorize: Authorize;
+  readonly authentication: Authentication;
+}
+
 /** One node that serves the records of functions over HTTP. Closes the store it was given. */
 export async function startFunctionRecordsServer(
   opened: OpenTestStore,
   publicUrl = "http://localhost:8080",
+  access: Partial<AccessForTests> = {},
 ): Promise<FunctionRecordsServer> {
+  const { compartmentId = "root", hasCompartment, authorize = administratorOnly, authentication } = access;
   const lifetime = new Lifetime();
   const { store } = lifetime.own(opened);
   const clock = new ManualClock();
@@ -79,21 +93,27 @@ export async function startFunctionRecordsServer(
   await changes.start();
   const work = lifetime.own(createWorkQueue({ store, clock: realClock, ids: newId, random, logger, placesMax: 4 }));
   const forgotten: string[] = [];
-  const recordDeps = { store, changes, clock, newId, compartmentId: "root" };
+  const recordDeps = { store, changes, clock, newId, compartmentId };
   const records = lifetime.own(
     await createFunctionRecords({
       ...{ ...recordDeps, logger, payloads },
+      ...{ region: "us-ashburn-1", authorize, audit: noAudit, ...(hasCompartment && { hasCompartment }) },
       publicUrl: () => publicUrl,
       deadLetters: work.deadLetters,
       forgetImages: async (images) => void forgotten.push(...images),
     }),
   );
   const reached = (seq: number, signal: AbortSignal) => changes.reached(seq, signal);
-  const control = lifetime.own(await createControlServer({ clock: realClock, logger, reached }, records.routes));
+  const control = lifetime.own(
+    await createControlServer({ clock: realClock, logger, reached, authorize, audit: noAudit }, records.routes),
+  );
   const front = lifetime.own(
     new Front({
       ...{ clock: realClock, logger, newId, trustedProxies: [] },
-      rules: createMainRules({ hosts: { publicUrl: () => publicUrl, allowedHosts: [] } }),
+      rules: createMainRules({
+        hosts: { publicUrl: () => publicUrl, allowedHosts: [] },
+        ...(authentication && { authentication }),
+      }),
       served: [...control.served, ...records.streams],
     }),
   );

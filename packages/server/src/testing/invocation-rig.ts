@@ -8,7 +8,10 @@ import type { PayloadDriver } from "../drivers/payload/driver.ts";
 import { openFilesystemPayloads } from "../drivers/payload/filesystem/index.ts";
 import { createInvocation, type Invocation, type InvocationDeps } from "../functions/invocation.ts";
 import type { FunctionRecord } from "../functions/model.ts";
+import { noAudit } from "../http/audit.ts";
+import { administratorOnly } from "../http/authorize.ts";
 import { failExchange } from "../http/fail-exchange.ts";
+import { anonymous } from "../http/principal.ts";
 import { assert } from "../kernel/assert.ts";
 import { createIds } from "../kernel/ids.ts";
 import { Lifetime } from "../kernel/lifetime.ts";
@@ -81,11 +84,18 @@ export class InvocationRig implements AsyncDisposable {
       createInvocation({
         ...shared,
         directory: this.directory,
+        places: { root: { compartmentId: "C" }, function: () => ({ compartmentId: "C" }) },
+        authorize: administratorOnly,
+        audit: noAudit,
         runtime: this.runtime,
         store: parts.store.store,
         payloads: parts.payloads,
         work: this.work,
         readSecrets: async () => ({}),
+        issueCredential: async ({ functionId }) => ({
+          ...{ token: `header.${functionId}.signature`, privateKey: `key of ${functionId}` },
+          refreshAtMs: clock.nowMs() + limits.resourceTokenRefreshMs,
+        }),
         redact: (_application, bytes) => bytes,
         tellsStartOutput: () => true,
         observeCall: (call) => this.calls.push(call),
@@ -99,6 +109,7 @@ export class InvocationRig implements AsyncDisposable {
         ...options.deps,
       }),
     );
+    this.invocation.start({ routes: [], authenticate: () => undefined });
     this.#serve();
   }
 
@@ -188,7 +199,15 @@ export class InvocationRig implements AsyncDisposable {
     let requests = 0;
     this.#server.on("request", (request, response) => {
       const [path = "", query = ""] = (request.url ?? "").split("?");
-      const exchange = { request, response, path, query, requestId: `R${++requests}`, peer: "127.0.0.1" };
+      const exchange = {
+        request,
+        response,
+        path,
+        query,
+        requestId: `R${++requests}`,
+        peer: "127.0.0.1",
+        principal: anonymous,
+      };
       const serve = path.startsWith("/invoke/") ? this.invocation.invoke : this.invocation.trigger;
       const route = { dialect: "fn", door: "data", path } as const;
       const deps = { logger: silentLogger(), limits: { refusedBodyBytesMax: 1024 * 1024 } };

@@ -41,7 +41,8 @@ export class MemoryDirectory implements Directory {
   }
 
   addApplication(name: string, given: Partial<Application> = {}): Application {
-    const application: Application = { ...this.#record(name), config: {}, syslogUrl: "", shape: "", ...given };
+    const plain = { compartmentId: rootCompartmentId, config: {}, syslogUrl: "", shape: "" };
+    const application: Application = { ...this.#record(name), ...plain, ...given };
     this.#applications.set(application.id, application);
     this.#tell({ kind: "application", id: application.id });
     return application;
@@ -57,6 +58,7 @@ export class MemoryDirectory implements Directory {
       applicationId,
       image: `bundle/app/${name}:1`,
       memoryMiB: 128,
+      tags: { freeform: {}, defined: {} },
       timeoutS: 30,
       idleTimeoutS: 30,
       config: {},
@@ -106,3 +108,5 @@ export class MemoryDirectory implements Directory {
     for (const listener of this.#listeners) listener(change);
   }
 }
+
+const rootCompartmentId = "01KAR00T000000000000000000";

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import type {
+  CredentialFiles,
   Instance,
   InstanceEnd,
   InstanceSpec,
@@ -61,7 +62,9 @@ export class ScriptedRuntime implements RuntimeDriver {
     try {
       const instead = await this.#script.start?.(spec, signal);
       if (instead !== undefined) return instead;
-      const instance = new ScriptedInstance(spec, this.#script, join(this.#directory, `${number}.sock`));
+      const credentials = await spec.credentials.files;
+      const path = join(this.#directory, `${number}.sock`);
+      const instance = new ScriptedInstance({ ...spec, credentials }, this.#script, path);
       await instance.listen();
       this.instances.add(instance);
       void instance.ended.then(() => this.instances.delete(instance));
@@ -106,7 +109,9 @@ export class ScriptedDoor {
 
 export class ScriptedInstance implements Instance {
   readonly id: string;
-  readonly spec: InstanceSpec;
+  readonly spec: Omit<InstanceSpec, "credentials">;
+  /** The files as they are now. */
+  credentials: CredentialFiles;
   readonly ended: Promise<InstanceEnd>;
   /** Whatever it spawned is not gone before. */
   lingers: Promise<void> = Promise.resolve();
@@ -118,9 +123,14 @@ export class ScriptedInstance implements Instance {
   readonly #path: string;
   readonly #end: (end: InstanceEnd) => void;
 
-  constructor(spec: InstanceSpec, script: Script, path: string) {
+  constructor(
+    { credentials, ...spec }: Omit<InstanceSpec, "credentials"> & { readonly credentials: CredentialFiles },
+    script: Script,
+    path: string,
+  ) {
     this.id = spec.instanceId;
     this.spec = spec;
+    this.credentials = credentials;
     this.#path = path;
     const { promise, resolve } = Promise.withResolvers<InstanceEnd>();
     this.ended = promise;
@@ -175,6 +185,10 @@ export class ScriptedInstance implements Instance {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.destroy();
+  }
+
+  async replaceCredentials(files: CredentialFiles): Promise<void> {
+    this.credentials = { ...this.credentials, ...files };
   }
 
   memoryBytes(): number | undefined {

@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { noAudit } from "../http/audit.ts";
+import { administratorOnly } from "../http/authorize.ts";
 import { createControlServer } from "../http/control/control-server.ts";
 import { Front } from "../http/front/front.ts";
 import { createMainRules } from "../http/front/main-rules.ts";
@@ -49,11 +51,15 @@ async function start(lifetime: Lifetime, opened: OpenTestStore, options: Secrets
   if (options.directory === undefined) lifetime.onClose(() => rm(directory, { recursive: true, force: true }));
   const functions = lifetime.own(await startFunctionRecordsServer(opened));
   const keyFile = join(directory, "secrets.key");
-  const { resolve } = functions.records;
+  const { resolve, places } = functions.records;
   const [clock, random, logger] = [systemClock(), systemRandom(), silentLogger()];
-  const secrets = lifetime.own(await createSecrets({ ...functions.recordDeps, resolve, random, logger, keyFile }));
+  const secrets = lifetime.own(
+    await createSecrets({ ...functions.recordDeps, resolve, places, random, logger, keyFile }),
+  );
   const reached = (seq: number, signal: AbortSignal) => functions.recordDeps.changes.reached(seq, signal);
-  const control = lifetime.own(await createControlServer({ clock, logger, reached }, secrets.routes));
+  const control = lifetime.own(
+    await createControlServer({ clock, logger, reached, authorize: administratorOnly, audit: noAudit }, secrets.routes),
+  );
   const hosts = { publicUrl: () => "http://localhost:8080", allowedHosts: [] };
   const { newId } = functions;
   const rules = createMainRules({ hosts });

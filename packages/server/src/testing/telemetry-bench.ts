@@ -16,6 +16,9 @@ import type { PayloadDriver } from "../drivers/payload/driver.ts";
 import { openFilesystemPayloads } from "../drivers/payload/filesystem/index.ts";
 import type { Store } from "../drivers/store/driver.ts";
 import type { MainTables, TelemetryTables } from "../drivers/store/tables.ts";
+import { noAudit } from "../http/audit.ts";
+import { administratorOnly } from "../http/authorize.ts";
+import { administrator } from "../http/principal.ts";
 import { assert } from "../kernel/assert.ts";
 import { createIds, type NewId } from "../kernel/ids.ts";
 import { type Logger, silentLogger } from "../kernel/logger.ts";
@@ -30,6 +33,7 @@ import {
   telemetryLimits,
 } from "../telemetry/index.ts";
 import { ManualClock } from "./manual-clock.ts";
+import { onePlace } from "./one-place.ts";
 import type { OpenTestStore, TestStore } from "./stores.ts";
 
 export interface BenchFunction {
@@ -113,6 +117,9 @@ export class TelemetryBench implements AsyncDisposable {
       store: withFaults(parts.opened.telemetry, parts.options.beforeApply ?? (() => {})),
       logger: recordingLogger(this.logged),
       resolve: resolver(this.functions),
+      places: onePlace,
+      authorize: administratorOnly,
+      audit: noAudit,
       redact,
       readGauges: () => this.gauges,
       readFamilies: async () => this.families,
@@ -185,7 +192,9 @@ export class TelemetryBench implements AsyncDisposable {
       params: given.params ?? {},
       query: route.query?.().parse(given.query ?? {}),
       body: undefined,
-      principal: { id: "administrator", kind: "administrator" },
+      principal: administrator,
+      may: () => true,
+      headers: {},
       requestId: "request",
       signal: new AbortController().signal,
     });
@@ -218,7 +227,15 @@ export class TelemetryBench implements AsyncDisposable {
     const stream = this.telemetry.streams.find((candidate) => candidate.route === route);
     const serve = path === "/metrics" ? this.telemetry.metrics : stream?.serve;
     try {
-      await serve?.({ request, response, path, query, requestId: "request", peer: "127.0.0.1" });
+      await serve?.({
+        request,
+        response,
+        path,
+        query,
+        requestId: "request",
+        peer: "127.0.0.1",
+        principal: administrator,
+      });
     } catch (error) {
       if (!isProblem(error)) this.logged.push(`failed: ${error}`);
       if (response.headersSent) response.destroy();
@@ -241,7 +258,7 @@ function resolver(functions: ReadonlyMap<string, BenchFunction>): ResolveFunctio
   return {
     application: (key) => {
       const found = all().find((fn) => fn.applicationId === key || fn.applicationName === key);
-      return found && { id: found.applicationId, name: found.applicationName };
+      return found && { id: found.applicationId, name: found.applicationName, compartmentId: "root" };
     },
     function: (key, applicationId) => {
       const found = all().find((fn) => fn.id === key || (fn.name === key && fn.applicationId === applicationId));

@@ -1,4 +1,5 @@
 import { type AnyRoute, route } from "@chaya/contract";
+import type { Authentication } from "../http/authenticate.ts";
 import type { Exchange, ServedRoute, ServeExchange } from "../http/exchange.ts";
 import { createFront, type Front, type FrontDeps } from "../http/front/front.ts";
 import { createMainRules } from "../http/front/main-rules.ts";
@@ -15,12 +16,13 @@ export interface TestFront extends AsyncDisposable {
 
 export interface TestFrontOptions extends Partial<FrontDeps> {
   readonly peerUid?: PeerUid;
+  readonly authentication?: Authentication;
 }
 
 /** A front on a free port of 127.0.0.1 with the contract's limits, unless told otherwise. */
 export async function startTestFront(
   served: readonly ServedRoute[],
-  { peerUid, ...overrides }: TestFrontOptions = {},
+  { peerUid, authentication, ...overrides }: TestFrontOptions = {},
 ): Promise<TestFront> {
   const clock = overrides.clock ?? new ManualClock();
   let port = 0;
@@ -31,6 +33,7 @@ export async function startTestFront(
     rules: createMainRules({
       hosts: { publicUrl: () => `http://localhost:${port}`, allowedHosts: ["chaya.example"] },
       ...(peerUid === undefined ? {} : { peerUid }),
+      ...(authentication === undefined ? {} : { authentication }),
     }),
     trustedProxies: [],
     served,

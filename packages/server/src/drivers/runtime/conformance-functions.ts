@@ -39,6 +39,27 @@ const commands = {
     door.write(text);
     return new Promise((resolve, reject) => door.on("error", reject).on("data", (answer) => resolve(answer.toString())));
   },
+  credential: (variable) => {
+    const file = process.env[variable];
+    const isOpen = [file, path.dirname(file)].some((one) => (fs.statSync(one).mode & 0o77) !== 0);
+    return { path: file, text: fs.readFileSync(file, "utf8"), isOpen };
+  },
+  overwrite: (file) => {
+    try {
+      fs.writeFileSync(file, "forged");
+    } catch ({ code }) {
+      return code;
+    }
+  },
+  // Until a text begins with the last word: lengths and letters of all that were seen.
+  watch: async ({ variable, last }) => {
+    const seen = new Set();
+    for (let text = ""; !text.startsWith(last); await new Promise(setImmediate)) {
+      text = fs.readFileSync(process.env[variable], "utf8");
+      seen.add([...new Set(text)].join("") + text.length);
+    }
+    return [...seen];
+  },
   exit: (code) => process.exit(code),
   signal: (name) => process.kill(process.pid, name),
   // Buffers lie outside of the heap, so no heap limit is in the way.

@@ -8,8 +8,10 @@ import { Readable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { removeTree } from "../../kernel/archive/index.ts";
 import { type Clock, systemClock } from "../../kernel/clock.ts";
+import { noCredentials } from "../../testing/no-credentials.ts";
 import { type PackedBundle, packBundle } from "../../testing/pack-bundle.ts";
 import { callInstance, obedient, stockFunction, typescriptFunction } from "./conformance-functions.ts";
+import { describeCredentials } from "./credentials-conformance.ts";
 import type { Instance, InstanceSpec, OpenBundle, OutputLine, RuntimeDriver, StartResult } from "./driver.ts";
 
 interface RuntimeKit {
@@ -73,6 +75,7 @@ export function runtimeConformance(name: string, { make, isRunning }: RuntimeUnd
         startTimeoutMs: 10_000,
         network: runtime.abilities.isolatesNetwork === true ? "none" : "outbound",
         onLine: (line) => lines.push(line),
+        credentials: noCredentials,
         onDoorConnection: (connection) => connection.destroy(),
         ...changes,
       };
@@ -324,6 +327,8 @@ export function runtimeConformance(name: string, { make, isRunning }: RuntimeUnd
         ]);
       });
     });
+
+    describeCredentials({ directory: () => directory, runtime: () => runtime, startObedient, startIn, printed });
 
     describe("output", () => {
       it("gives out lines in order, and what a call printed before its answer is read", async () => {

@@ -24,6 +24,21 @@ export interface RuntimeDriver extends AsyncDisposable {
   prepare(image: string, signal: AbortSignal, likely?: LikelyStart): Promise<PrepareResult>;
   /** Images that no function names any more: the runtime may forget them. */
   forget(images: readonly string[]): Promise<void>;
+  /** Absent where nothing is started ahead. */
+  readonly readStarts?: () => StartFigures;
+}
+
+/** What starts found, since the runtime was opened. */
+export interface StartFigures {
+  /**
+   * ready: a process that waited; all-taken: none was left of its kind; first-of-kind: none of this language, memory and
+   * network had been asked for before; none-kept: none ever waits here.
+   */
+  readonly found: Readonly<Record<"ready" | "all-taken" | "first-of-kind" | "none-kept", number>>;
+  /** What the process became then was a program that started anew, as its configuration or its runtime asks for. */
+  readonly plain: number;
+  /** Processes that wait now. */
+  readonly waiting: number;
 }
 
 /** What a runtime gets code bundles from: the packed bytes by their SHA-256 in hexadecimal; undefined when there are none. */
@@ -38,6 +53,8 @@ export interface RuntimeAbilities {
   readonly endsEscapees: boolean;
   /** Each instance has a network of its own, without anything but its door unless it asks for more; absent: it shares ours. */
   readonly isolatesNetwork?: boolean;
+  /** Can start Node with its inspector open (`onInspector`); absent: it cannot. */
+  readonly inspects?: boolean;
 }
 
 export interface InstanceSpec {
@@ -50,6 +67,7 @@ export interface InstanceSpec {
   readonly memoryMiB: number;
   /** Configuration and secrets merged; the runtime adds the FN_ variables of the contract over it. */
   readonly environment: Readonly<Record<string, string>>;
+  readonly credentials: InstanceCredentials;
   readonly startTimeoutMs: number;
   /** The value of FN_TYPE is always `sync`; annotations a runtime understands. */
   readonly network: "none" | "outbound";
@@ -60,7 +78,33 @@ export interface InstanceSpec {
   readonly onDoorConnection: (connection: Socket) => void;
   /** A line of output, without its end. `isCut` marks a line that was longer than the limit. */
   readonly onLine: (line: OutputLine) => void;
+  /**
+   * The instance is to be debugged: its Node waits for a debugger before the first line of the function, and this is
+   * called once as soon as it does; the start timeout counts on. The instance may use `limits.inspectionMemoryMiB` more.
+   * What has no such inspector answers `not-inspectable`.
+   */
+  readonly onInspector?: (inspector: Inspector) => void;
 }
+
+/** Node's inspector of one instance, which nothing but the instance itself and this can reach. It ends with it. */
+export interface Inspector {
+  /** A new connection to it, which is the caller's. Rejects when there is none to be had. */
+  connect(): Promise<Duplex>;
+}
+
+/**
+ * Files that are the instance's own and nobody else's: readable inside, replaced while it runs with `replaceCredentials`,
+ * gone with it.
+ */
+export interface InstanceCredentials {
+  /** Environment variable to name of a file, whose absolute path inside it gets; over the configuration. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** Waited for before anything of the function runs, beside what else a start takes. It rejects as this does. */
+  readonly files: Promise<CredentialFiles>;
+}
+
+/** Name to text. Names are letters, digits, `.` and `-`. */
+export type CredentialFiles = Readonly<Record<string, string>>;
 
 export interface OutputLine {
   /** platform: the runtime's own word about the instance. */
@@ -78,6 +122,8 @@ export type StartResult =
   | { readonly kind: "image-damaged"; readonly reason: string }
   /** It ended, or made a socket that is not allowed, before it listened. */
   | { readonly kind: "failed"; readonly how: string }
+  /** Only with `onInspector`: what the image runs has no inspector of Node; continues "it cannot be inspected: …". */
+  | { readonly kind: "not-inspectable"; readonly reason: string }
   | { readonly kind: "timed-out" }
   | { readonly kind: "aborted" };
 
@@ -95,6 +141,8 @@ export interface Instance extends AsyncDisposable {
   readonly ended: Promise<InstanceEnd>;
   /** Ends it now, with everything it spawned. Resolves when it is gone. */
   destroy(): Promise<void>;
+  /** Replaces credential files one by one: whoever reads one finds the old text or the new. Nothing once it has ended. */
+  replaceCredentials(files: CredentialFiles): Promise<void>;
   /** Resident bytes now; undefined where the runtime cannot tell. */
   memoryBytes(): number | undefined;
   /** Resolves when the output written so far has been handed to `onLine`. */

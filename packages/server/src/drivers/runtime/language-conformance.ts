@@ -12,6 +12,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { installMsMax, requireToolchains } from "../../../../../scripts/toolchains.ts";
 import { removeTree } from "../../kernel/archive/index.ts";
 import { systemClock } from "../../kernel/clock.ts";
+import { noCredentials } from "../../testing/no-credentials.ts";
 import { type BundleEntry, packBundle } from "../../testing/pack-bundle.ts";
 import { sampleBytes } from "../../testing/sample-bytes.ts";
 import type { RuntimeUnderTest } from "./conformance.ts";
@@ -108,6 +109,7 @@ export function languageConformance(name: string, { make, isRunning }: RuntimeUn
         startTimeoutMs: 10_000,
         network: "none",
         onLine: (line) => lines.push(line),
+        credentials: noCredentials,
         onDoorConnection: (connection) => {
           knocks.push(connection);
           connection.on("data", (bytes) => connection.write(`who knocks with ${bytes}`));

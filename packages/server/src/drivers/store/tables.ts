@@ -21,6 +21,8 @@ export interface ApplicationsTable extends ResourceColumns {
   annotations: string;
   syslog_url: string;
   shape: string;
+  /** JSON text: members that only the OCI API knows. */
+  oci: string;
 }
 
 export interface FunctionsTable extends ResourceColumns {
@@ -33,6 +35,8 @@ export interface FunctionsTable extends ResourceColumns {
   config: string;
   annotations: string;
   shape: string;
+  /** JSON text: members that only the OCI API knows. */
+  oci: string;
 }
 
 export interface TriggersTable extends ResourceColumns {
@@ -152,6 +156,114 @@ export interface FactsTable {
   value: string;
 }
 
+/** Below the root compartment, which is no row: its id is a fact. `compartment_id` is the parent. */
+export interface CompartmentsTable extends ResourceColumns {
+  name: string;
+  description: string;
+}
+
+export interface UsersTable extends ResourceColumns {
+  name: string;
+  description: string;
+  email: string;
+  /** 1: no credential of the user is accepted. */
+  is_blocked: number;
+  can_use_api_keys: number;
+  can_use_auth_tokens: number;
+}
+
+export interface UserGroupsTable extends ResourceColumns {
+  name: string;
+  description: string;
+}
+
+export interface DynamicGroupsTable extends ResourceColumns {
+  name: string;
+  description: string;
+  matching_rule: string;
+}
+
+export interface MembershipsTable {
+  id: string;
+  user_id: string;
+  group_id: string;
+  created_at_ms: number;
+}
+
+export interface ApiKeysTable {
+  user_id: string;
+  /** MD5 of the DER SubjectPublicKeyInfo, hexadecimal, colons between the bytes. */
+  fingerprint: string;
+  /** PEM, SubjectPublicKeyInfo. */
+  public_key: string;
+  created_at_ms: number;
+}
+
+/** What is sent as Bearer token; only its hash is kept. */
+export interface TokensTable {
+  id: string;
+  /** SHA-256 of the token, hexadecimal. */
+  hash: string;
+  /** auth: an OCI auth token · session: of a login · login: exchanged for a session once · admin: DATA/keys/admin.token */
+  kind: string;
+  user_id: string;
+  description: string;
+  created_at_ms: number;
+  expires_at_ms: number | null;
+}
+
+/** Key pairs of the platform: `resource-principals` signs tokens, `function/ID` is that function's own, … */
+export interface PlatformKeysTable {
+  name: string;
+  /** The private key, sealed with the key of the secrets. */
+  sealed: Uint8Array;
+  /** PEM. */
+  public_part: string;
+  created_at_ms: number;
+}
+
+export interface PoliciesTable extends ResourceColumns {
+  name: string;
+  description: string;
+  /** JSON text: an array of statements. */
+  statements: string;
+  /** `2026-11-24`: how the verbs are read; null: as they are now. */
+  version_date: string | null;
+}
+
+/** `opc-retry-token`: what the first request with it made. */
+export interface RetryTokensTable {
+  principal_id: string;
+  operation: string;
+  token: string;
+  resource_id: string;
+  expires_at_ms: number;
+}
+
+/** One row per control change that was asked for, written before it is made and completed after it. */
+export interface AuditEventsTable {
+  id: string;
+  at_ms: number;
+  principal_kind: string;
+  principal_id: string;
+  principal_name: string;
+  operation: string;
+  method: string;
+  /** The declared path with the ids that stood in it. */
+  path: string;
+  resource_id: string | null;
+  resource_name: string | null;
+  compartment_id: string | null;
+  request_id: string;
+  peer: string;
+  user_agent: string;
+  /** HTTP status; null as long as it is under way, and for good when the server ended meanwhile. */
+  status: number | null;
+  /** Code of the problem it was answered with. */
+  problem: string | null;
+  finished_at_ms: number | null;
+}
+
 export interface MainTables {
   applications: ApplicationsTable;
   functions: FunctionsTable;
@@ -165,6 +277,17 @@ export interface MainTables {
   changes: ChangesTable;
   nodes: NodesTable;
   facts: FactsTable;
+  compartments: CompartmentsTable;
+  users: UsersTable;
+  user_groups: UserGroupsTable;
+  dynamic_groups: DynamicGroupsTable;
+  memberships: MembershipsTable;
+  api_keys: ApiKeysTable;
+  tokens: TokensTable;
+  platform_keys: PlatformKeysTable;
+  policies: PoliciesTable;
+  retry_tokens: RetryTokensTable;
+  audit_events: AuditEventsTable;
 }
 
 /** One row per call (its newest attempt), written in batches off the hot path. */

@@ -25,6 +25,18 @@ export const directAnswer: MapAnswer = (head) => {
   return { status: 200, headers };
 };
 
+/** OCI's invoke: 200, and of the function's headers those that say how to read the body. */
+export const ociAnswer: MapAnswer = (head) => {
+  const headers: string[] = [];
+  for (let index = 0; index < head.headers.length; index += 2) {
+    const name = head.headers[index] ?? "";
+    const lowerName = name.toLowerCase();
+    if (lowerName === "content-type" || lowerName === "content-encoding")
+      headers.push(name, head.headers[index + 1] ?? "");
+  }
+  return { status: 200, headers };
+};
+
 const prefix = "fn-http-h-";
 
 /**

@@ -4,8 +4,7 @@ import type { InstanceEnd } from "../../drivers/runtime/driver.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { StreamGarbage } from "../../kernel/stream-garbage.ts";
 import type { TurnEnd } from "../../kernel/turn-end.ts";
-import type { FunctionPool } from "../pool/function-pool.ts";
-import type { PoolCall, PooledInstance } from "../pool/pooled-instance.ts";
+import type { CallPool, PoolCall, PooledInstance } from "../pool/pooled-instance.ts";
 import type { AnswerHead } from "./answer-head.ts";
 import { BodyFeed, type BodyReceiver } from "./call-body.ts";
 import type { BodyLimits, CallFacts } from "./call-facts.ts";
@@ -27,7 +26,7 @@ export interface CallDeps {
 }
 
 export interface CallParts {
-  readonly pool: FunctionPool;
+  readonly pool: CallPool;
   readonly caller: Caller;
   readonly report: CallReporter;
   /** The signed context that the function hands to the calls it makes. */
@@ -51,7 +50,7 @@ export class Call implements PoolCall, AnswerReceiver, BodyReceiver {
   entry: PoolCall["entry"];
   deadlineMs = Number.POSITIVE_INFINITY;
   readonly #deps: CallDeps;
-  readonly #pool: FunctionPool;
+  readonly #pool: CallPool;
   readonly #caller: Caller;
   readonly #report: CallReporter;
   readonly #chain: string;

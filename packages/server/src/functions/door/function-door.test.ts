@@ -1,8 +1,10 @@
-import { limits } from "@chaya/contract";
+import { type AnyRoute, limits, Problem, route } from "@chaya/contract";
 import { InstanceView } from "@chaya/contract/chaya";
 import { allRoutes } from "@chaya/contract/openapi";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { StartResult } from "../../drivers/runtime/driver.ts";
+import type { Authenticate } from "../../http/authenticate.ts";
+import type { Exchange } from "../../http/exchange.ts";
 import { createIds } from "../../kernel/ids.ts";
 import { Lifetime } from "../../kernel/lifetime.ts";
 import { silentLogger } from "../../kernel/logger.ts";
@@ -14,7 +16,7 @@ import { exchangeRaw, RawClient } from "../../testing/raw-http.ts";
 import { ScriptedDoor, type ScriptedInstance } from "../../testing/scripted-runtime.ts";
 import type { OpenTestStore } from "../../testing/stores.ts";
 import { dataDoor, echo } from "../../testing/test-front.ts";
-import { type DoorRoute, FunctionDoor, type FunctionDoorDeps } from "./function-door.ts";
+import { type DoorRoute, type DoorService, FunctionDoor, type FunctionDoorDeps } from "./function-door.ts";
 import type { InstanceDoor, InstanceDoorOptions } from "./instance-door.ts";
 import { instanceRoute } from "./instance-route.ts";
 
@@ -148,13 +150,14 @@ describe("the function door", () => {
     const { port } = await startDoor();
     const others = Object.values(allRoutes).filter(({ door }) => door !== "function");
     expect(others.length).toBeGreaterThan(30);
-    for (const { method, path } of others) {
+    for (const { method, path, dialect } of others) {
       const verb = method === "ANY" ? "GET" : method;
       const answer = await exchangeRaw(
         port,
         `${verb} ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n`,
       );
       expect({ path, status: answer?.status }).toEqual({ path, status: 404 });
+      if (dialect === "oci") continue;
       expect(answer?.headers["content-type"]).toBe("application/problem+json");
       expect(JSON.parse(answer?.body ?? "")).toMatchObject({
         code: "door-path-not-found",
@@ -219,6 +222,69 @@ describe("the function door", () => {
     expect(await exchangeRaw(shared.port, get())).toMatchObject({ status: 403 });
     const alone = await startDoor({ deps: { peerUid }, options: { isPrivate: true } });
     expect(await exchangeRaw(alone.port, get())).toMatchObject({ status: 200 });
+  });
+});
+
+describe("OCI's APIs at the door", () => {
+  const thing = (path: string, dialect: "oci" | "fn" = "oci"): AnyRoute =>
+    route({ method: "GET", path, dialect, door: "control", summary: "A thing.", problems: [] });
+  const tellWho = ({ response, principal }: Exchange) => void response.end(`${principal.kind} ${principal.id}`);
+  const routes = ["/20181201/things/{id}", "/20160918/things", "/20181201/others"].map((path) => {
+    return { route: thing(path), serve: tellWho };
+  });
+  /** Believes whoever says who it is. */
+  const authenticate: Authenticate = ({ headers }) => {
+    const { authorization } = headers;
+    if (authorization === undefined) return undefined;
+    const [, scheme, id] = /^(Signature|Bearer) (\w+)$/.exec(authorization) ?? [];
+    if (id === undefined) throw new Problem("credentials-invalid");
+    const kind = scheme === "Signature" && id.startsWith("F") ? "resource" : "user";
+    return { principal: { kind, id, name: id } };
+  };
+  const service = { routes, authenticate };
+
+  it("are asked as nobody without a signature, and as its function with the function's own", async () => {
+    const { port } = await startDoor({ service });
+    const ask = (headers: string) => exchangeRaw(port, get(headers, "/20181201/things/1"));
+    expect(await ask("")).toMatchObject({ status: 200, body: "anonymous anonymous" });
+    expect(await ask("Authorization: Signature F\r\n")).toMatchObject({ status: 200, body: "resource F" });
+  });
+
+  it.each([
+    ["another function's token", "Signature F2"],
+    ["a user's key", "Signature U"],
+    ["a token of a user", "Bearer U"],
+    ["a token that names the function", "Bearer F"],
+    ["what is no credential", "Basic F"],
+  ])("take no %s", async (_what, authorization) => {
+    const { port } = await startDoor({ service });
+    const answer = await exchangeRaw(port, get(`Authorization: ${authorization}\r\n`, "/20181201/things/1"));
+    expect(answer).toMatchObject({ status: 401, headers: { "content-type": "application/json" } });
+    expect(JSON.parse(answer?.body ?? "")).toMatchObject({ code: "NotAuthenticated" });
+  });
+
+  it("leave our own routes to the door itself, which takes no credentials there", async () => {
+    const { port } = await startDoor({ service });
+    expect((await viewAt(port)).functionId).toBe("F");
+    expect((await exchangeRaw(port, get("Authorization: Signature F\r\n")))?.status).toBe(401);
+  });
+
+  it("are for no page and no process of another user, whatever they can sign", async () => {
+    const peerUid = async () => (process.getuid?.() ?? 0) + 1;
+    const { port } = await startDoor({ service, deps: { peerUid } });
+    const signed = "Authorization: Signature F\r\n";
+    expect((await exchangeRaw(port, get(signed, "/20181201/others")))?.status).not.toBe(200);
+    const { port: own } = await startDoor({ service });
+    expect((await exchangeRaw(own, get(`${signed}Origin: null\r\n`, "/20181201/others")))?.status).not.toBe(200);
+  });
+
+  it("are what an instance is told that there is, beside our own routes", async () => {
+    const { port } = await startDoor({ service });
+    expect(JSON.parse((await exchangeRaw(port, get("", "/x")))?.body ?? "")).toMatchObject({
+      hint: "It serves GET /chaya/v1/instance, OCI's APIs below /20160918 and /20181201, and nothing else.",
+    });
+    const unknown = await exchangeRaw(port, get("", "/20181201/nothing"));
+    expect(unknown).toMatchObject({ status: 404, headers: { "content-type": "application/json" } });
   });
 });
 
@@ -440,6 +506,7 @@ async function startDoor(
   given: {
     readonly deps?: Partial<FunctionDoorDeps>;
     readonly routes?: readonly DoorRoute[];
+    readonly service?: Partial<DoorService>;
     readonly options?: Partial<InstanceDoorOptions>;
   } = {},
 ): Promise<StartedDoor> {
@@ -447,6 +514,7 @@ async function startDoor(
   const clock = new ManualClock();
   const deps = { clock, logger: silentLogger(), ids: createIds(clock, seededRandom(1)), ...given.deps };
   const functionDoor = lifetime.own(new FunctionDoor(deps, given.routes ?? [instanceRoute("us-ashburn-1")]));
+  functionDoor.serve({ routes: [], authenticate: () => undefined, ...given.service });
   const door = functionDoor.open({ caller, isPrivate: false, onExcess: () => {}, ...given.options });
   const scripted = new ScriptedDoor({ onDoorConnection: door.accept });
   lifetime.onClose(() => scripted.close());

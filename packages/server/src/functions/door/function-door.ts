@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { AnyRoute } from "@chaya/contract";
+import type { Authenticate } from "../../http/authenticate.ts";
 import type { Exchange, ServedRoute } from "../../http/exchange.ts";
 import { createFront, type Front } from "../../http/front/front.ts";
 import { type PeerUid, readPeerUid } from "../../http/front/peer-uid.ts";
@@ -16,6 +17,13 @@ export interface DoorRoute {
   readonly serve: (exchange: Exchange, caller: DoorCaller) => void | Promise<void>;
 }
 
+/** What the rest of the platform gives to the door. */
+export interface DoorService {
+  /** OCI's APIs: the same as on the main port, for whoever the door's rules say it is. */
+  readonly routes: readonly ServedRoute[];
+  readonly authenticate: Authenticate;
+}
+
 export interface FunctionDoorDeps {
   readonly clock: Clock;
   readonly logger: Logger;
@@ -26,20 +34,30 @@ export interface FunctionDoorDeps {
 
 /**
  * What functions ask the platform through: one server that listens nowhere. Runtimes give it the connections that an
- * instance made to its own door, so the connection says who asks. Serves its routes and nothing else.
+ * instance made to its own door, so the connection says who asks. Serves its routes and nothing else. Closed → serving.
  */
 export class FunctionDoor implements AsyncDisposable {
-  readonly #front: Front;
+  readonly #deps: FunctionDoorDeps;
+  readonly #own: readonly DoorRoute[];
+  #front: Front | undefined;
   readonly #doors = new WeakMap<Socket, InstanceDoor>();
 
-  constructor({ clock, logger, ids, peerUid = readPeerUid }: FunctionDoorDeps, routes: readonly DoorRoute[]) {
-    const served = routes.map(({ route, serve }): ServedRoute => {
+  constructor(deps: FunctionDoorDeps, own: readonly DoorRoute[]) {
+    this.#deps = deps;
+    this.#own = own;
+  }
+
+  /** Once, before the first instance is started. */
+  serve({ routes, authenticate }: DoorService): void {
+    const { clock, logger, ids, peerUid = readPeerUid } = this.#deps;
+    const served = [...this.#own, ...routes].map(({ route, serve }): ServedRoute => {
       return { route, serve: (exchange) => this.#serve(exchange, serve) };
     });
     const rules = createDoorRules({
-      routes: routes.map(({ route }) => route),
+      routes: served.map(({ route }) => route),
       peerUid,
-      isPrivate: (socket) => this.#doorOf(socket).isPrivate,
+      authenticate,
+      doorOf: (socket) => this.#doorOf(socket),
     });
     this.#front = createFront({ clock, logger, newId: ids, rules, trustedProxies: [], served });
   }
@@ -47,14 +65,15 @@ export class FunctionDoor implements AsyncDisposable {
   /** The door of one instance, open at once. Whoever opens it revokes it. */
   open(options: InstanceDoorOptions): InstanceDoor {
     return new InstanceDoor(options, (door, socket) => {
+      assert(this.#front !== undefined, "no instance is started before the door serves");
       this.#doors.set(socket, door);
       this.#front.accept(socket);
     });
   }
 
   /** Ends every connection. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#front[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#front?.[Symbol.asyncDispose]();
   }
 
   #serve(exchange: Exchange, serve: DoorRoute["serve"]): void | Promise<void> {

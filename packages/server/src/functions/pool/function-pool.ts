@@ -9,7 +9,7 @@ import type { InstanceConnection } from "../call/instance-connection.ts";
 import { afterStartFailure, type StartFailures, startRefusal } from "./crash-backoff.ts";
 import type { InstanceStarter, PoolSubject, StartOutcome } from "./instance-starter.ts";
 import type { Evictable, NodeCapacity, StartSeeker } from "./node-capacity.ts";
-import type { InstancePlace, PoolCall, PooledInstance } from "./pooled-instance.ts";
+import type { CallPool, InstancePlace, PoolCall, PooledInstance } from "./pooled-instance.ts";
 import { startsWanted } from "./starts-wanted.ts";
 import { WaitingCalls } from "./waiting-calls.ts";
 
@@ -32,7 +32,7 @@ const failuresRememberedMs = 60_000;
  * gone; its configuration key never changes. When the function's changes, instances of the old key take no more calls:
  * idle ones go at once, busy ones after their last call, starts are aborted, and those who wait get the new ones.
  */
-export class FunctionPool implements StartSeeker {
+export class FunctionPool implements CallPool, StartSeeker {
   readonly instances = new Set<PooledInstance>();
   /** Monotonic. */
   lastUsedMs: number;
@@ -97,7 +97,6 @@ export class FunctionPool implements StartSeeker {
     return this.#subject.function.settings.concurrency;
   }
 
-  /** Gives the call an instance, now or later, or refuses it; one of the two happens once, unless it is cancelled. */
   acquire(call: PoolCall): void {
     const nowMs = this.#deps.clock.monotonicMs();
     this.lastUsedMs = nowMs;
@@ -106,12 +105,10 @@ export class FunctionPool implements StartSeeker {
     else this.#grant(call, instance);
   }
 
-  /** The call waits no more. */
   cancel(call: PoolCall): void {
     this.#waiting.remove(call);
   }
 
-  /** The call ended and its instance can serve another. */
   release(instance: PooledInstance, call: PoolCall, connection: InstanceConnection): void {
     const nowMs = this.#deps.clock.monotonicMs();
     instance.forgetCall(call);
@@ -130,7 +127,6 @@ export class FunctionPool implements StartSeeker {
     if (this.#waiting.size === 0) this.#deps.onCapacity(this.#subject.function.id);
   }
 
-  /** The call failed in a way that its instance does not survive. Resolves when all of it is gone. */
   destroy(instance: PooledInstance, call: PoolCall): Promise<void> {
     instance.forgetCall(call);
     return this.#destroy(instance);
@@ -253,7 +249,7 @@ export class FunctionPool implements StartSeeker {
   async #start(room: Promise<unknown>): Promise<void> {
     const place = { applicationId: this.applicationId, memoryMiB: this.memoryMiB };
     const { signal } = this.#startsAborter;
-    const outcome = await this.#deps.starter.start(this.#subject, room, signal);
+    const outcome = await this.#deps.starter.start(this.#subject, { room }, signal);
     this.#starting--;
     if (outcome.kind === "started" && !signal.aborted) this.#begin(outcome.instance);
     else await this.#giveUp(outcome, place);

@@ -1,5 +1,5 @@
 import { isProblem, limits, Problem } from "@chaya/contract";
-import type { InstanceSpec, OutputLine, RuntimeDriver, StartResult } from "../../drivers/runtime/driver.ts";
+import type { Inspector, InstanceSpec, OutputLine, RuntimeDriver, StartResult } from "../../drivers/runtime/driver.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { NewId } from "../../kernel/ids.ts";
 import type { Logger } from "../../kernel/logger.ts";
@@ -8,8 +8,11 @@ import type { ObservedLine, ObserveLine, ReadSecrets, RedactSecrets } from "../.
 import type { FunctionDoor } from "../door/function-door.ts";
 import type { InstanceDoor } from "../door/instance-door.ts";
 import type { Application, FunctionRecord } from "../model.ts";
+import type { CredentialKeeper, IssuedCredentials } from "./credential-keeper.ts";
+import { CredentialMask } from "./credential-mask.ts";
 import { networkOf } from "./instance-network.ts";
 import { PooledInstance } from "./pooled-instance.ts";
+import { principalEnvironment } from "./principal-environment.ts";
 import { StartOutput } from "./start-output.ts";
 
 /** What instances of a pool are started for. */
@@ -25,6 +28,14 @@ export type StartOutcome =
   | { readonly kind: "failed"; readonly problem: Problem }
   | { readonly kind: "aborted" };
 
+/** What a start must wait for, and how it differs from others. */
+export interface StartTerms {
+  /** Resolves when there is room for it. */
+  readonly room: Promise<unknown>;
+  /** It is to be debugged, for `limits.inspectionMsMax` at most: called when its inspector can be reached. */
+  readonly onInspector?: (inspector: Inspector) => void;
+}
+
 export interface InstanceStarterDeps {
   readonly clock: Clock;
   readonly ids: NewId;
@@ -32,6 +43,9 @@ export interface InstanceStarterDeps {
   readonly runtime: RuntimeDriver;
   readonly door: FunctionDoor;
   readonly readSecrets: ReadSecrets;
+  readonly credentials: CredentialKeeper;
+  /** The name of this region, as in OCIDs. */
+  readonly region: string;
   readonly observeLine: ObserveLine;
   readonly redact: RedactSecrets;
   /** Whether callers may read what a failed start printed: they are its author, on this machine. */
@@ -48,15 +62,19 @@ export class InstanceStarter {
   }
 
   /** Starts once `room` has been made; an abort ends the start and leaves nothing behind. */
-  async start(subject: PoolSubject, room: Promise<unknown>, signal: AbortSignal): Promise<StartOutcome> {
+  async start(subject: PoolSubject, { room, onInspector }: StartTerms, signal: AbortSignal): Promise<StartOutcome> {
     const instanceId = this.#deps.ids();
     try {
       await room;
       const { application, function: fn } = subject;
-      const secrets = await this.#deps.readSecrets(application.id, fn.id);
+      const { credentials, readSecrets, region, runtime } = this.#deps;
+      const issued = credentials.issue({ functionId: fn.id, compartmentId: application.compartmentId });
+      const secrets = await readSecrets(application.id, fn.id);
       if (signal.aborted) return { kind: "aborted" };
-      const network = networkOf(fn, this.#deps.runtime.abilities);
-      return await this.#run(subject, { ...specOf(subject, secrets), instanceId, network }, signal);
+      const network = networkOf(fn, runtime.abilities);
+      const inspected = onInspector && { onInspector, startTimeoutMs: limits.inspectionMsMax };
+      const spec = { ...specOf(subject, { secrets, region }), ...inspected, instanceId, network };
+      return await this.#run({ subject, issued }, spec, signal);
     } catch (error) {
       if (signal.aborted) return { kind: "aborted" };
       if (isProblem(error)) return { kind: "failed", problem: error };
@@ -71,12 +89,12 @@ export class InstanceStarter {
 
   /** The instance's door is open from the beginning, and revoked with the start unless it succeeds. */
   async #run(
-    subject: PoolSubject,
-    spec: Omit<InstanceSpec, "onLine" | "onDoorConnection">,
+    { subject, issued }: { readonly subject: PoolSubject; readonly issued: IssuedCredentials },
+    spec: Omit<InstanceSpec, "credentials" | "onLine" | "onDoorConnection">,
     signal: AbortSignal,
   ): Promise<StartOutcome> {
-    const { clock, runtime } = this.#deps;
-    const output = new InstanceOutput(this.#deps, subject);
+    const { clock, runtime, credentials } = this.#deps;
+    const output = new InstanceOutput(this.#deps, subject, issued);
     const door = this.#deps.door.open({
       caller: {
         ...{ id: spec.instanceId, application: subject.application, function: subject.function },
@@ -93,7 +111,9 @@ export class InstanceStarter {
     let outcome: StartOutcome | undefined;
     try {
       const callbacks = { onLine: output.onLine, onDoorConnection: door.accept };
-      const result = await runtime.start({ ...spec, ...callbacks }, signal);
+      const result = await runtime.start({ ...spec, ...callbacks, credentials: issued.forRuntime }, signal);
+      if (result.kind === "started")
+        credentials.keepFresh(result.instance, subject.function.id, await issued.principal);
       outcome = this.#outcome(result, { subject, output, door });
       return outcome;
     } finally {
@@ -125,6 +145,8 @@ export class InstanceStarter {
         return { kind: "failed", problem: new Problem(result.kind, { image: fn.image, reason: result.reason }) };
       case "failed":
         return { kind: "failed", problem: new Problem("instance-start-failed", { how: result.how, output }) };
+      case "not-inspectable":
+        return { kind: "failed", problem: new Problem("inspection-unavailable", { reason: result.reason }) };
       case "timed-out": {
         const startTimeoutMs = limits.instanceStartTimeoutMs;
         return { kind: "failed", problem: new Problem("instance-start-timed-out", { startTimeoutMs, output }) };
@@ -142,12 +164,15 @@ class InstanceOutput {
   instance: PooledInstance | undefined;
   readonly #deps: InstanceStarterDeps;
   readonly #subject: PoolSubject;
+  readonly #masks: Readonly<Record<OutputLine["stream"], CredentialMask>>;
   #start: StartOutput | undefined;
 
-  constructor(deps: InstanceStarterDeps, subject: PoolSubject) {
+  constructor(deps: InstanceStarterDeps, subject: PoolSubject, { tokenBegin }: IssuedCredentials) {
     this.#deps = deps;
     this.#subject = subject;
     this.#start = deps.tellsStartOutput() ? new StartOutput() : undefined;
+    const mask = () => new CredentialMask(tokenBegin);
+    this.#masks = { stdout: mask(), stderr: mask(), platform: mask() };
   }
 
   /** What it printed last until now, which is the end of its start; undefined: nothing, or nothing to tell. */
@@ -158,8 +183,9 @@ class InstanceOutput {
   }
 
   readonly onLine = (line: OutputLine): void => {
-    this.#start?.add(line.bytes);
-    this.#observe(line);
+    const bytes = this.#masks[line.stream].hide(line.bytes);
+    this.#start?.add(bytes);
+    this.#observe({ ...line, bytes });
   };
 
   /** A line of the platform about the instance. */
@@ -185,8 +211,8 @@ const tooManyConnections = `connections to OCI_LOCAL_ENDPOINT beyond ${limits.do
 
 function specOf(
   { application, function: fn }: PoolSubject,
-  secrets: Readonly<Record<string, string>>,
-): Omit<InstanceSpec, "instanceId" | "network" | "onLine" | "onDoorConnection"> {
+  { secrets, region }: { readonly secrets: Readonly<Record<string, string>>; readonly region: string },
+): Omit<InstanceSpec, "instanceId" | "network" | "credentials" | "onLine" | "onDoorConnection"> {
   return {
     image: fn.image,
     functionId: fn.id,
@@ -194,7 +220,7 @@ function specOf(
     applicationId: application.id,
     applicationName: application.name,
     memoryMiB: fn.memoryMiB,
-    environment: { ...application.config, ...fn.config, ...secrets },
+    environment: principalEnvironment({ ...application.config, ...fn.config, ...secrets }, region),
     startTimeoutMs: limits.instanceStartTimeoutMs,
   };
 }

@@ -30,6 +30,18 @@ export interface PoolCall {
   instanceLost(problem: Problem): void;
 }
 
+/** Where calls get their instance from. */
+export interface CallPool {
+  /** Gives the call an instance, now or later, or refuses it; one of the two happens once, unless it is cancelled. */
+  acquire(call: PoolCall): void;
+  /** The call waits no more. */
+  cancel(call: PoolCall): void;
+  /** The call ended and its instance can serve another. */
+  release(instance: PooledInstance, call: PoolCall, connection: InstanceConnection): void;
+  /** The call failed in a way that its instance does not survive. Resolves when all of it is gone. */
+  destroy(instance: PooledInstance, call: PoolCall): Promise<void>;
+}
+
 /** What an instance takes of the node while it lives. */
 export interface InstancePlace {
   readonly applicationId: string;

@@ -20,6 +20,7 @@ const emptyPoolMsMax = 60_000;
 /** The pools of all functions on this node, kept in step with the directory. */
 export class Pools {
   readonly capacity: NodeCapacity;
+  readonly starter: InstanceStarter;
   readonly #deps: PoolsDeps;
   readonly #poolDeps: PoolDeps;
   readonly #pools = new Map<string, FunctionPool>();
@@ -34,7 +35,8 @@ export class Pools {
   constructor(deps: PoolsDeps) {
     this.#deps = deps;
     this.capacity = new NodeCapacity(deps.limits, () => this.#evictable());
-    this.#poolDeps = { ...deps, capacity: this.capacity, starter: new InstanceStarter(deps) };
+    this.starter = new InstanceStarter(deps);
+    this.#poolDeps = { ...deps, capacity: this.capacity, starter: this.starter };
     this.#watch = deps.directory.onChange((change) => this.#follow(change));
   }
 
@@ -46,13 +48,24 @@ export class Pools {
   of(application: Application, fn: FunctionRecord): FunctionPool {
     const known = this.#pools.get(fn.id);
     if (known !== undefined) return known;
-    const pool = new FunctionPool(this.#poolDeps, this.#subject(application, fn));
+    const pool = new FunctionPool(this.#poolDeps, this.subject(application, fn));
     this.#pools.set(fn.id, pool);
     return pool;
   }
 
   find(functionId: string): FunctionPool | undefined {
     return this.#pools.get(functionId);
+  }
+
+  /** What instances of a function are started for now. */
+  subject(application: Application, fn: FunctionRecord): PoolSubject {
+    const secrets = this.#secretVersions.get(application.id) ?? 0;
+    const { image, memoryMiB, config, settings } = fn;
+    const key = JSON.stringify([
+      [image, memoryMiB, settings.network, settings.concurrency, secrets],
+      [application.name, application.config, fn.name, config],
+    ]);
+    return { application, function: fn, key };
   }
 
   /** Those of deleted functions included. */
@@ -123,7 +136,7 @@ export class Pools {
     const application = fn === undefined ? undefined : this.#deps.directory.application(fn.applicationId);
     if (fn === undefined || application === undefined) {
       if (pool !== undefined) this.#retire(functionId, pool);
-    } else if (pool !== undefined) pool.update(this.#subject(application, fn));
+    } else if (pool !== undefined) pool.update(this.subject(application, fn));
     else this.#keepUp(fn);
   }
 
@@ -150,16 +163,6 @@ export class Pools {
     const application = this.#deps.directory.application(fn.applicationId);
     if (application === undefined || fn.settings["min-instances"] === 0) return;
     this.of(application, fn).sweep(this.#deps.clock.monotonicMs());
-  }
-
-  #subject(application: Application, fn: FunctionRecord): PoolSubject {
-    const secrets = this.#secretVersions.get(application.id) ?? 0;
-    const { image, memoryMiB, config, settings } = fn;
-    const key = JSON.stringify([
-      [image, memoryMiB, settings.network, settings.concurrency, secrets],
-      [application.name, application.config, fn.name, config],
-    ]);
-    return { application, function: fn, key };
   }
 
   *#evictable(): Iterable<Evictable> {

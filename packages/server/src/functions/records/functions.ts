@@ -4,14 +4,14 @@ import { isUniqueViolation } from "../../drivers/store/driver.ts";
 import type { FunctionsTable, MainTables } from "../../drivers/store/tables.ts";
 import { isId } from "../../kernel/ids.ts";
 import type { FunctionFields } from "../fn-spec.ts";
-import type { FunctionRecord } from "../model.ts";
+import type { FunctionRecord, OciFields, StoredFunction } from "../model.ts";
 import type { Page } from "../paging.ts";
 import { readSettings } from "../settings.ts";
 import { holdApplication } from "./applications.ts";
 import { type Committed, commit, type ReadDeps, type RecordDeps } from "./commit.ts";
 import { addFirstImage, addImage, type FunctionImage, readImages } from "./images.ts";
-import { readAnnotations, readConfig } from "./json-columns.ts";
-import { changedResource, newResource } from "./resource-columns.ts";
+import { readAnnotations, readConfig, readTags } from "./json-columns.ts";
+import { changedResource, newResource, ociColumns, ociSideOf, untouchedByOci } from "./resource-columns.ts";
 
 export async function readFunction(deps: ReadDeps, id: string): Promise<FunctionRecord | undefined> {
   if (!isId(id)) return undefined;
@@ -22,6 +22,13 @@ export async function readFunction(deps: ReadDeps, id: string): Promise<Function
 export async function readFunctions(deps: ReadDeps): Promise<readonly FunctionRecord[]> {
   const rows = await deps.store.db.selectFrom("functions").selectAll().execute();
   return rows.map(functionOf);
+}
+
+/** With what only the OCI API shows. */
+export async function readStoredFunction(deps: ReadDeps, id: string): Promise<StoredFunction | undefined> {
+  if (!isId(id)) return undefined;
+  const row = await deps.store.db.selectFrom("functions").selectAll().where("id", "=", id).executeTakeFirst();
+  return row && storedFunctionOf(row);
 }
 
 /** In order of names; one more than the page holds when there are more. */
@@ -45,20 +52,21 @@ export async function listFunctions(
 /** Throws `application-not-found`, `function-exists`. */
 export async function insertFunction(
   deps: RecordDeps,
-  fields: FunctionFields,
+  fields: FunctionFields & Partial<Omit<OciFields, "compartmentId">>,
   createdBy: string,
-): Promise<Committed<FunctionRecord>> {
+): Promise<Committed<StoredFunction>> {
   const { applicationId, name, image } = fields;
   const resource = newResource(deps, createdBy);
   try {
     return await commit(deps, async (tx) => {
       const application = await holdApplication(tx, applicationId);
       if (application === undefined) throw new Problem("application-not-found", { application: applicationId });
-      const own = { application_id: applicationId, name, shape: application.shape };
-      const row = { ...resource, ...own, ...changeableColumns(fields) };
+      const { compartmentId: compartment_id, shape } = application;
+      const own = { application_id: applicationId, compartment_id, name, shape };
+      const row = { ...resource, ...own, ...changeableColumns({ ...untouchedByOci, ...fields }) };
       await tx.insertInto("functions").values(row).execute();
       await addFirstImage(tx, { functionId: row.id, image, nowMs: row.created_at_ms });
-      return { record: functionOf(row), changed: { kind: "function", id: row.id } };
+      return { record: storedFunctionOf(row), changed: { kind: "function", id: row.id } };
     });
   } catch (error) {
     if (!isUniqueViolation(error)) throw error;
@@ -70,8 +78,8 @@ export async function insertFunction(
 export function updateFunction(
   deps: RecordDeps,
   id: string,
-  change: (before: FunctionRecord) => FunctionRecord,
-): Promise<Committed<FunctionRecord>> {
+  change: (before: StoredFunction) => StoredFunction,
+): Promise<Committed<StoredFunction>> {
   return commit(deps, async (tx) => {
     const before = await heldFunction(tx, id);
     return writeFunction(deps, tx, { before, after: change(before) });
@@ -91,12 +99,17 @@ export function switchImage(
   });
 }
 
-/** With its triggers and images. Throws `function-not-found`. */
-export function deleteFunction(deps: RecordDeps, id: string): Promise<Committed<undefined>> {
+/** With its triggers and images. Throws `function-not-found` and what `check` throws of what is about to be deleted. */
+export function deleteFunction(
+  deps: RecordDeps,
+  id: string,
+  check?: (before: StoredFunction) => void,
+): Promise<Committed<undefined>> {
   return commit(deps, async (tx) => {
     // First of all: whoever adds to the function holds this row, so nothing is added behind what follows.
-    const row = isId(id) && (await tx.deleteFrom("functions").where("id", "=", id).returning("id").executeTakeFirst());
+    const row = isId(id) && (await tx.deleteFrom("functions").where("id", "=", id).returningAll().executeTakeFirst());
     if (!row) throw new Problem("function-not-found", { function: id });
+    check?.(storedFunctionOf(row));
     await tx.deleteFrom("triggers").where("function_id", "=", id).execute();
     await tx.deleteFrom("images").where("function_id", "=", id).execute();
     return { record: undefined, changed: { kind: "function", id } };
@@ -104,7 +117,7 @@ export function deleteFunction(deps: RecordDeps, id: string): Promise<Committed<
 }
 
 /** Reads the function and keeps it from being changed or deleted until `tx` has ended (a write locks in both stores). */
-export async function holdFunction(tx: Kysely<MainTables>, id: string): Promise<FunctionRecord | undefined> {
+export async function holdFunction(tx: Kysely<MainTables>, id: string): Promise<StoredFunction | undefined> {
   if (!isId(id)) return undefined;
   const row = await tx
     .updateTable("functions")
@@ -112,10 +125,10 @@ export async function holdFunction(tx: Kysely<MainTables>, id: string): Promise<
     .where("id", "=", id)
     .returningAll()
     .executeTakeFirst();
-  return row && functionOf(row);
+  return row && storedFunctionOf(row);
 }
 
-async function heldFunction(tx: Kysely<MainTables>, id: string): Promise<FunctionRecord> {
+async function heldFunction(tx: Kysely<MainTables>, id: string): Promise<StoredFunction> {
   const record = await holdFunction(tx, id);
   if (record === undefined) throw new Problem("function-not-found", { function: id });
   return record;
@@ -124,7 +137,7 @@ async function heldFunction(tx: Kysely<MainTables>, id: string): Promise<Functio
 async function writeFunction(
   deps: RecordDeps,
   tx: Kysely<MainTables>,
-  { before, after }: { readonly before: FunctionRecord; readonly after: FunctionRecord },
+  { before, after }: { readonly before: StoredFunction; readonly after: StoredFunction },
 ) {
   const { id } = before;
   const columns = changeableColumns(after);
@@ -138,15 +151,18 @@ async function writeFunction(
     .executeTakeFirst();
   if (row === undefined) throw new Problem("record-changed");
   if (row.image !== before.image) await addImage(tx, { functionId: id, image: row.image, nowMs: row.updated_at_ms });
-  return { record: functionOf(row), changed: { kind: "function", id } } as const;
+  return { record: storedFunctionOf(row), changed: { kind: "function", id } } as const;
 }
 
-type Changeable = "image" | "memory_mib" | "timeout_s" | "idle_timeout_s" | "config" | "annotations";
+type Changeable = "image" | "memory_mib" | "timeout_s" | "idle_timeout_s" | "config" | "annotations" | "tags" | "oci";
+
+type ChangeableFields = "image" | "memoryMiB" | "timeoutS" | "idleTimeoutS" | "config" | "annotations";
 
 function changeableColumns(
-  record: Pick<FunctionRecord, "image" | "memoryMiB" | "timeoutS" | "idleTimeoutS" | "config" | "annotations">,
+  record: Pick<StoredFunction, ChangeableFields | "tags" | "ociMembers">,
 ): Pick<FunctionsTable, Changeable> {
   return {
+    ...ociColumns(record),
     image: record.image,
     memory_mib: record.memoryMiB,
     timeout_s: record.timeoutS,
@@ -154,6 +170,10 @@ function changeableColumns(
     config: JSON.stringify(record.config),
     annotations: JSON.stringify(record.annotations),
   };
+}
+
+export function storedFunctionOf(row: FunctionsTable): StoredFunction {
+  return { ...functionOf(row), ...ociSideOf(row) };
 }
 
 function functionOf(row: FunctionsTable): FunctionRecord {
@@ -168,6 +188,7 @@ function functionOf(row: FunctionsTable): FunctionRecord {
     idleTimeoutS: row.idle_timeout_s,
     config: readConfig(row.config),
     annotations,
+    tags: readTags(row.tags),
     settings: readSettings(annotations),
     shape: row.shape,
     createdAtMs: row.created_at_ms,

@@ -6,6 +6,8 @@ import { silentLogger } from "../../kernel/logger.ts";
 import { ManualClock } from "../../testing/manual-clock.ts";
 import { exchangeRaw, type RawAnswer, RawClient } from "../../testing/raw-http.ts";
 import { startTestFront, type TestFront } from "../../testing/test-front.ts";
+import { noAudit } from "../audit.ts";
+import { administratorOnly } from "../authorize.ts";
 import { type ControlRequest, type ControlRoute, control } from "../control-route.ts";
 import { type ControlServer, createControlServer } from "./control-server.ts";
 
@@ -16,38 +18,86 @@ let held = (_signal: AbortSignal): Promise<void> => Promise.resolve();
 const view = { id: "I", name: "n", created_at: "t", updated_at: "t" };
 
 const routes: ControlRoute[] = [
-  control(fnRoutes.createApp, async (request) => {
-    seen.push(request);
-    return { result: { ...view, name: request.body.name ?? "" }, seq: 7 };
-  }),
-  control(fnRoutes.listApps, async ({ query }) => ({
-    result: { next_cursor: JSON.stringify(query), items: [] },
-  })),
-  control(fnRoutes.getApp, async ({ params }) => {
-    throw new Problem("application-not-found", { application: params.appId });
-  }),
-  control(fnRoutes.deleteApp, async () => ({})),
-  control(fnRoutes.updateApp, async () => {
-    throw new Error("not to be shown");
-  }),
-  control(fnRoutes.listFnCalls, async () => {
-    throw new Problem("route-gone");
-  }),
-  control(fnRoutes.findTriggerBySource, async ({ params }) => ({
-    result: { ...view, app_id: params.appId, fn_id: "", type: params.type, source: params.source },
-  })),
-  control(chayaRoutes.listCalls, async ({ query }) => ({ result: { items: [], nextCursor: JSON.stringify(query) } })),
-  control(chayaRoutes.getCall, async ({ params }) => {
-    throw new Problem("call-not-found", { call: params.callId });
-  }),
-  control(chayaRoutes.rollback, async ({ body }) => ({
-    result: { image: body.image ?? "", createdAt: "t", isCurrent: true },
-  })),
-  control(chayaRoutes.unsetSecret, async () => ({ seq: 9 })),
-  control(longRoute, async ({ signal }) => {
-    await held(signal);
-    throw new Problem("client-gone");
-  }),
+  control(
+    fnRoutes.createApp,
+    () => "anywhere",
+    async (request) => {
+      seen.push(request);
+      return { result: { ...view, name: request.body.name ?? "" }, seq: 7 };
+    },
+  ),
+  control(
+    fnRoutes.listApps,
+    () => "anywhere",
+    async ({ query }) => ({
+      result: { next_cursor: JSON.stringify(query), items: [] },
+    }),
+  ),
+  control(
+    fnRoutes.getApp,
+    () => "anywhere",
+    async ({ params }) => {
+      throw new Problem("application-not-found", { application: params.appId });
+    },
+  ),
+  control(
+    fnRoutes.deleteApp,
+    () => "anywhere",
+    async () => ({}),
+  ),
+  control(
+    fnRoutes.updateApp,
+    () => "anywhere",
+    async () => {
+      throw new Error("not to be shown");
+    },
+  ),
+  control(
+    fnRoutes.listFnCalls,
+    () => "anywhere",
+    async () => {
+      throw new Problem("route-gone");
+    },
+  ),
+  control(
+    fnRoutes.findTriggerBySource,
+    () => "anywhere",
+    async ({ params }) => ({
+      result: { ...view, app_id: params.appId, fn_id: "", type: params.type, source: params.source },
+    }),
+  ),
+  control(
+    chayaRoutes.listCalls,
+    () => "anywhere",
+    async ({ query }) => ({ result: { items: [], nextCursor: JSON.stringify(query) } }),
+  ),
+  control(
+    chayaRoutes.getCall,
+    () => "anywhere",
+    async ({ params }) => {
+      throw new Problem("call-not-found", { call: params.callId });
+    },
+  ),
+  control(
+    chayaRoutes.rollback,
+    () => "anywhere",
+    async ({ body }) => ({
+      result: { image: body.image ?? "", createdAt: "t", isCurrent: true },
+    }),
+  ),
+  control(
+    chayaRoutes.unsetSecret,
+    () => "anywhere",
+    async () => ({ seq: 9 }),
+  ),
+  control(
+    longRoute,
+    () => "anywhere",
+    async ({ signal }) => {
+      await held(signal);
+      throw new Problem("client-gone");
+    },
+  ),
 ];
 
 let server: ControlServer;
@@ -57,7 +107,10 @@ beforeAll(async () => {
     seq <= 10
       ? Promise.resolve()
       : new Promise<void>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
-  server = await createControlServer({ clock, logger: silentLogger(), reached }, routes);
+  server = await createControlServer(
+    { clock, logger: silentLogger(), reached, authorize: administratorOnly, audit: noAudit },
+    routes,
+  );
   front = await startTestFront(server.served, { clock });
 });
 afterAll(async () => {

@@ -5,10 +5,15 @@ import { assert } from "../../kernel/assert.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Logger } from "../../kernel/logger.ts";
 import { type Answer, noBody, sendAnswer } from "../answer.ts";
-import type { ControlAnswer, ControlRoute, Principal } from "../control-route.ts";
+import type { Audit } from "../audit.ts";
+import { audited } from "../audited.ts";
+import { type Authorize, mayAt } from "../authorize.ts";
+import type { ControlAnswer, ControlRoute } from "../control-route.ts";
 import type { Exchange, ServedRoute } from "../exchange.ts";
 import { failExchange } from "../fail-exchange.ts";
 import { goJson } from "../go-json.ts";
+import { opcRequestId } from "../opc-headers.ts";
+import { checkBody } from "../signed-body.ts";
 import { readRequest } from "./read-request.ts";
 
 export interface ControlServerDeps {
@@ -16,6 +21,8 @@ export interface ControlServerDeps {
   readonly logger: Logger;
   /** Resolves when this node shows every change up to `seq`; rejects with the signal's reason. */
   readonly reached: (seq: number, signal: AbortSignal) => Promise<void>;
+  readonly authorize: Authorize;
+  readonly audit: Audit;
 }
 
 export interface ControlServer extends AsyncDisposable {
@@ -35,7 +42,8 @@ export async function createControlServer(
 ): Promise<ControlServer> {
   const entered = new WeakMap<IncomingMessage, Entered>();
   const app = createApp(deps, entered);
-  for (const { route, handle } of routes) {
+  for (const controlRoute of routes) {
+    const { route } = controlRoute;
     app.route({
       method: route.method === "ANY" ? ["GET", "POST", "PUT", "PATCH", "DELETE"] : route.method,
       url: route.path,
@@ -43,7 +51,7 @@ export async function createControlServer(
         reply.hijack();
         const { exchange } = enteredOf(entered, request);
         try {
-          await answer(deps, { route, handle }, { exchange, body: request.body });
+          await answer(deps, controlRoute, { exchange, body: request.body });
         } catch (error) {
           failExchange({ ...deps, limits }, { exchange, route }, error);
         }
@@ -72,6 +80,8 @@ function createApp(deps: ControlServerDeps, entered: WeakMap<IncomingMessage, En
   const app = Fastify({
     bodyLimit: limits.controlBodyBytesMax,
     exposeHeadRoutes: false,
+    // The contract's schemas decide (`readRequest`). Fastify's own would be loaded otherwise, and take two megabytes.
+    schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     genReqId: (request) => entered.get(request)?.exchange.requestId ?? "",
   });
   app.removeAllContentTypeParsers();
@@ -86,6 +96,10 @@ function createApp(deps: ControlServerDeps, entered: WeakMap<IncomingMessage, En
   return app;
 }
 
+function noSchemas(): never {
+  throw new Error("no route of the control server has a schema of Fastify's");
+}
+
 function enteredOf(entered: WeakMap<IncomingMessage, Entered>, request: FastifyRequest): Entered {
   const known = entered.get(request.raw);
   assert(known !== undefined, "only what the doors let in gets here");
@@ -94,23 +108,29 @@ function enteredOf(entered: WeakMap<IncomingMessage, Entered>, request: FastifyR
 
 async function answer(
   deps: ControlServerDeps,
-  { route, handle }: ControlRoute,
+  { route, locate, handle }: ControlRoute,
   came: { exchange: Exchange; body: unknown },
 ): Promise<void> {
-  const { request, response, path, query, requestId } = came.exchange;
+  const { request, response, path, query, requestId, principal } = came.exchange;
   const body = Buffer.isBuffer(came.body) ? came.body : noBody;
+  // Nobody reads a body that comes with GET.
+  if (request.method !== "GET") checkBody(came.exchange, body);
   const parsed = readRequest(route, { method: request.method ?? "", path, query, body });
   const gone = new AbortController();
   response.once("close", () => gone.abort(new Problem("client-gone")));
   await catchUp(deps, request, gone.signal);
+  const may = mayAt(deps.authorize, principal, route.auth);
   // The types of the three were lost with the route's own; its schemas have just made them.
-  const asked = { ...(parsed as { params: never; query: never; body: never }), requestId };
-  const given = await handle({ ...asked, principal: administrator, signal: gone.signal });
-  if (!response.destroyed) sendAnswer(response, successAnswer(route, given));
+  const asked = { ...(parsed as { params: never; query: never; body: never }), principal };
+  const place = await locate(asked);
+  const given = await audited(deps.audit, { route, exchange: came.exchange, place }, async () => {
+    if (!may(place)) throw new Problem("not-authorized");
+    const whole = { ...asked, may, headers: request.headers, requestId, signal: gone.signal };
+    const done = await handle(whole);
+    return { status: route.status ?? 200, result: done, shown: done.result };
+  });
+  if (!response.destroyed) sendAnswer(response, successAnswer(route, given, came.exchange));
 }
-
-/** With `--auth none` everyone the doors let in is the one who started the server. */
-const administrator: Principal = { id: "administrator", kind: "administrator" };
 
 /** Read-your-writes over several nodes: a client passes on the `Chaya-Seq` of the last change it made. */
 async function catchUp(deps: ControlServerDeps, request: IncomingMessage, gone: AbortSignal): Promise<void> {
@@ -129,11 +149,13 @@ async function catchUp(deps: ControlServerDeps, request: IncomingMessage, gone: 
   }
 }
 
-function successAnswer(route: AnyRoute, { result, seq }: ControlAnswer<AnyRoute>): Answer {
-  const status = route.status ?? 200;
+function successAnswer(route: AnyRoute, given: ControlAnswer<AnyRoute>, exchange: Exchange): Answer {
+  const { result, seq } = given;
+  const { status = 200, dialect } = route;
   const headers = seq === undefined ? [] : ["Chaya-Seq", String(seq)];
-  const isFn = route.dialect === "fn";
-  if (status === 204) {
+  if (dialect === "oci") headers.push(...ociHeaders(given, exchange));
+  const isFn = dialect === "fn";
+  if (status === 204 || (status === 202 && result === undefined)) {
     // Fn's server names a type for the body that is not there, and its clients may look at it.
     return {
       status,
@@ -144,9 +166,16 @@ function successAnswer(route: AnyRoute, { result, seq }: ControlAnswer<AnyRoute>
   assert(result !== undefined, `${route.path} answers ${status} with a result`);
   return {
     status,
-    headers: ["Content-Type", "application/json; charset=utf-8", ...headers],
+    headers: ["Content-Type", dialect === "oci" ? "application/json" : "application/json; charset=utf-8", ...headers],
     body: Buffer.from(isFn ? goJson(result) : JSON.stringify(result)),
   };
+}
+
+function ociHeaders({ etag, nextPage }: ControlAnswer<AnyRoute>, { request, requestId }: Exchange): string[] {
+  const headers = ["opc-request-id", opcRequestId(request.headers, requestId)];
+  if (etag !== undefined) headers.push("etag", etag);
+  if (nextPage !== undefined) headers.push("opc-next-page", nextPage);
+  return headers;
 }
 
 /** What Fastify finds wrong with a body, in our words; anything else is a bug. */

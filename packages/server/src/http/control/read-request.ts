@@ -1,4 +1,4 @@
-import { type AnyRoute, isProblem, limits, Problem } from "@chaya/contract";
+import { type AnyRoute, type Dialect, isProblem, limits, Problem } from "@chaya/contract";
 import { z } from "zod";
 import { pathParameters } from "../path-parameters.ts";
 import { JsonRefusal, type JsonRules, readJson } from "./read-json.ts";
@@ -17,37 +17,60 @@ export interface RawRequest {
   readonly body: Buffer;
 }
 
-/** Throws `path-not-found`, `request-invalid` or `body-not-json`. */
+/** Throws `path-not-found`, `request-invalid`, `parameter-missing` or `body-not-json`. */
 export function readRequest(route: AnyRoute, raw: RawRequest): ParsedRequest {
   const params = pathParameters(route, raw.path);
   if (params === undefined) throw new Problem("path-not-found", { method: raw.method, path: raw.path });
   return { params, query: readQuery(route, raw.query), body: readBody(route, raw.body) };
 }
 
-/** Fn takes the first of several values and ignores names it does not know; ours are strict in both. */
+/** Fn and OCI take the first of several values and ignore names they do not know; ours are strict in both. */
 function readQuery(route: AnyRoute, text: string): unknown {
   if (route.query === undefined) return undefined;
   const members: Record<string, string> = {};
   for (const [name, value] of new URLSearchParams(text)) {
     if (value.includes("\0")) throw new Problem("request-invalid", { where: `query ${name}`, reason: "it has a NUL" });
     if (!Object.hasOwn(members, name)) define(members, name, value);
-    else if (route.dialect !== "fn")
+    else if (route.dialect === "chaya")
       throw new Problem("request-invalid", { where: `query ${name}`, reason: "it is there twice" });
   }
   const parsed = route.query().safeParse(members);
-  if (!parsed.success) throw invalid("query", parsed.error);
+  if (!parsed.success) throw invalid(route, parsed.error, { part: "query", value: members });
   return parsed.data;
 }
 
 function readBody(route: AnyRoute, bytes: Buffer): unknown {
   if (route.body === undefined) return undefined;
-  const isFn = route.dialect === "fn";
   const schema = route.body();
-  const value = parsedBody(bytes, isFn);
-  const parsed = schema.safeParse(isFn ? asFnReads(value, schema) : value);
+  const value = bodyValue(route.dialect, bytes, schema);
+  const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  if (isFn) throw new Problem("body-not-json", { reason: firstIssue(parsed.error).reason });
-  throw invalid("body", parsed.error);
+  if (route.dialect === "fn") throw new Problem("body-not-json", { reason: firstIssue(parsed.error).reason });
+  throw invalid(route, parsed.error, { part: "body", value });
+}
+
+function bodyValue(dialect: Dialect, bytes: Buffer, schema: z.ZodType): unknown {
+  switch (dialect) {
+    case "fn":
+      return asFnReads(parsedBody(bytes, true), schema);
+    case "oci":
+      // Its Node SDK sends nothing in place of an empty object.
+      return bytes.length === 0 ? {} : withoutNulls(parsedBody(bytes, false));
+    default:
+      return parsedBody(bytes, false);
+  }
+}
+
+/** Members that are `null` are absent to OCI's services; elements of arrays stay what they are. Changes `value` itself. */
+function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) for (const element of value) withoutNulls(element);
+  else if (typeof value === "object" && value !== null) {
+    for (const [name, member] of Object.entries(value)) {
+      if (member === null) Reflect.deleteProperty(value, name);
+      else withoutNulls(member);
+    }
+  }
+  return value;
 }
 
 const fnRules: JsonRules = { depthMax: limits.jsonDepthMax, mayTrail: true, mayRepeatKeys: true };
@@ -80,9 +103,27 @@ function define(members: Record<string, string>, name: string, value: string): v
   Object.defineProperty(members, name, { value, enumerable: true, configurable: true, writable: true });
 }
 
-function invalid(part: string, error: z.ZodError): Problem {
+interface Refused {
+  readonly part: "query" | "body";
+  readonly value: unknown;
+}
+
+/** OCI has a code of its own for what is not there at all. */
+function invalid(route: AnyRoute, error: z.ZodError, { part, value }: Refused): Problem {
   const { where, reason } = firstIssue(error);
-  return new Problem("request-invalid", { where: `${part}${where === "" ? "" : ` ${where}`}`, reason });
+  const named = `${part}${where === "" ? "" : ` ${where}`}`;
+  const isMissing = route.dialect === "oci" && isAbsent(value, error.issues[0]?.path ?? []);
+  if (isMissing) return new Problem("parameter-missing", { where: named });
+  return new Problem("request-invalid", { where: named, reason });
+}
+
+function isAbsent(value: unknown, path: readonly PropertyKey[]): boolean {
+  let at = value;
+  for (const key of path) {
+    if (typeof at !== "object" || at === null || !Object.hasOwn(at, key)) return true;
+    at = Reflect.get(at, key);
+  }
+  return false;
 }
 
 /** The first thing that is wrong; zod's sentences end without a stop and begin with a capital. */

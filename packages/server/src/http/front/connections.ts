@@ -31,6 +31,8 @@ export class Connection {
   headFrom: number | undefined = 0;
   /** What came after the newest request could not be read: that request is answered, then the connection ends. */
   isBroken = false;
+  /** It speaks another protocol by now: whoever accepted that watches it. */
+  isUpgraded = false;
   /** Counters at the last sign of life, and when that was. */
   received = 0;
   flushed = 0;
@@ -95,9 +97,16 @@ export class Connections {
     else endWithProblem(socket, problem, { nowMs: this.#clock.nowMs(), dialect: this.#dialect });
   }
 
+  /** Its last answer was written: the client gets a moment to read it. */
+  linger(connection: Connection): void {
+    connection.endingAtMs = this.#clock.nowMs();
+    connection.socket.end();
+  }
+
   sweep(): void {
     const nowMs = this.#clock.nowMs();
     for (const connection of this.#bySocket.values()) {
+      if (connection.isUpgraded) continue;
       if (connection.endingAtMs !== undefined) {
         if (nowMs - connection.endingAtMs >= this.#limits.lingerMs) connection.socket.destroy();
       } else if (connection.isBusy) this.#watch(connection, nowMs);

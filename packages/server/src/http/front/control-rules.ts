@@ -1,5 +1,7 @@
-import { Problem } from "@chaya/contract";
+import { type AnyRoute, Problem } from "@chaya/contract";
 import { assert } from "../../kernel/assert.ts";
+import type { Authentication } from "../authenticate.ts";
+import { type Admitted, administrator, anonymous } from "../principal.ts";
 import type { Connection } from "./connections.ts";
 import type { Asked } from "./front-rules.ts";
 import { checkOrigin, type HostRules, isLoopback } from "./hosts.ts";
@@ -13,23 +15,35 @@ export interface UserRules {
 
 export interface ControlRules extends UserRules {
   readonly hosts: HostRules;
+  readonly authentication: Authentication;
 }
 
 /**
- * With `--auth none` the administrator is whoever started the server, asking from this machine: by a name of the
- * server's own, from no page but its own, over loopback, as the same user. Throws `host-unknown`, `origin-refused`,
- * `credentials-invalid` or `peer-refused`.
+ * By a name of the server's own and from no page but its own, whatever credentials come along; then as whom they say.
+ * Without any, `--auth none` knows one principal: whoever started the server, asking over loopback as the same user.
+ * Throws `host-unknown`, `origin-refused`, the problems of credentials, `credentials-missing` or `peer-refused`.
  */
-export async function checkControl(rules: ControlRules, connection: Connection, asked: Asked): Promise<void> {
-  const { headers, host, peer } = asked;
+export async function checkControl(
+  rules: ControlRules,
+  route: AnyRoute,
+  { connection, asked }: { readonly connection: Connection; readonly asked: Asked },
+): Promise<Admitted> {
+  const { request, headers, host, peer } = asked;
+  const { authenticate, isRequired } = rules.authentication;
   if (host !== "own") throw new Problem("host-unknown", { host: headers.host ?? "" });
   checkOrigin(headers, rules.hosts);
-  // Credentials are judged in every mode, and this one knows none.
-  if (headers.authorization !== undefined) throw new Problem("credentials-invalid");
+  const admitted = authenticate(request, { route, peer });
+  if (admitted !== undefined) return admitted;
+  if (route.auth === undefined) return asAnyone;
+  if (isRequired) throw new Problem("credentials-missing");
   if (!isLoopback(peer)) throw new Problem("peer-refused");
   connection.isOwnUser ??= isOwnUser(rules, connection);
   if (!(await connection.isOwnUser)) throw new Problem("peer-refused");
+  return asAdministrator;
 }
+
+const asAnyone: Admitted = { principal: anonymous };
+const asAdministrator: Admitted = { principal: administrator };
 
 /** Whether the peer is a process of this machine that runs as the user of this one. */
 export async function isOwnUser({ peerUid, ownUid }: UserRules, { socket }: Connection): Promise<boolean> {

@@ -264,9 +264,15 @@ describe("the control API", () => {
 });
 
 describe("the data door", () => {
-  it("takes any origin and leaves credentials to the function", async () => {
-    const answer = await ask("POST", "/invoke/F", "Origin: null\r\nAuthorization: Bearer x\r\n");
-    expect(answer?.headers.owner).toBe("invokeFn");
+  it("takes any origin", async () => {
+    for (const path of ["/invoke/F", "/t/app/source"])
+      expect((await ask("POST", path, "Origin: null\r\n"))?.status).toBe(200);
+  });
+
+  it("leaves credentials to the function behind a trigger, and nowhere else", async () => {
+    const authorization = "Authorization: Bearer x\r\n";
+    expect((await ask("POST", "/t/app/source", authorization))?.headers.owner).toBe("callTrigger");
+    expect((await ask("POST", "/invoke/F", authorization))?.status).toBe(401);
   });
 });
 

@@ -4,12 +4,13 @@ import { anyMethods, Problem, publicRoutes } from "@chaya/contract";
 import type { NewId } from "../../kernel/ids.ts";
 import type { Logger } from "../../kernel/logger.ts";
 import { noBody, sendAnswer } from "../answer.ts";
-import type { Exchange, ServedRoute, ServeExchange } from "../exchange.ts";
+import type { Exchange, ServedRoute, ServeExchange, Upgrade } from "../exchange.ts";
 import { discardBody, type FailedRoute, failExchange } from "../fail-exchange.ts";
 import type { FrontLimits } from "../limits.ts";
+import { type Admitted, anonymous, type Principal } from "../principal.ts";
 import { type Owned, ownerOf, type PathOwner, RouteTable } from "../route-table.ts";
 import type { Connection } from "./connections.ts";
-import { type Framing, readFraming } from "./framing.ts";
+import { type Framing, malformed, readFraming } from "./framing.ts";
 import type { FrontRules } from "./front-rules.ts";
 import type { HostKind } from "./hosts.ts";
 import type { PeerOf } from "./peers.ts";
@@ -30,6 +31,8 @@ export interface Arrival {
   readonly response: ServerResponse;
   /** The client sends the body only after 100 Continue. */
   readonly expectsContinue: boolean;
+  /** Present when the client asks to change the protocol. */
+  readonly upgrade?: Upgrade;
 }
 
 /** Who answers is decided here, once: Host, then path, then method, then whether it may enter. */
@@ -121,24 +124,26 @@ export class Doors {
   }
 
   #enter(arrival: Arrival, owned: Owned<ServeExchange>, came: { host: HostKind; path: string; query: string }): void {
-    const { connection, request, response } = arrival;
+    const { connection, request, response, upgrade } = arrival;
     const { route } = owned;
     const { newId, peerOf, isDraining, rules } = this.#deps;
     if (isDraining() && (route.door !== "public" || route === publicRoutes.ready)) {
       throw new Problem("server-draining", {}, { retryAfterMs: drainRetryMs });
     }
+    if (upgrade !== undefined && upgrade.protocol !== route.upgrade)
+      throw malformed(`${route.path} does not speak ${upgrade.protocol}`);
     const peer = peerOf(request, connection.address);
     const { path, query } = came;
-    const exchange = new ArrivedExchange({ request, response, path, query, peer, newId });
-    const admitted = rules.admit(route, connection, { headers: request.headers, host: came.host, peer });
-    if (admitted === undefined) {
-      this.#serve(arrival, owned, exchange);
-      return;
-    }
-    admitted.then(
-      () => this.#serve(arrival, owned, exchange),
-      (error) => this.#refuse(arrival, route, error),
-    );
+    const asked = { request, headers: request.headers, host: came.host, peer };
+    const enter = (admitted: Admitted) =>
+      this.#serve(
+        arrival,
+        owned,
+        new ArrivedExchange({ request, response, path, query, peer, newId, admitted, upgrade }),
+      );
+    const admitted = rules.admit(route, connection, asked);
+    if (!(admitted instanceof Promise)) enter(admitted);
+    else admitted.then(enter, (error) => this.#refuse(arrival, route, error));
   }
 
   #serve(arrival: Arrival, owned: Owned<ServeExchange>, exchange: Exchange): void {
@@ -156,7 +161,7 @@ export class Doors {
   #refuse(arrival: Arrival, route: FailedRoute, error: unknown): void {
     const { request, response } = arrival;
     const requestId = this.#deps.newId();
-    const exchange = { request, response, path: route.path, query: "", peer: "", requestId };
+    const exchange = { request, response, path: route.path, query: "", peer: "", requestId, principal: anonymous };
     failExchange(this.#deps, { exchange, route }, error);
   }
 }
@@ -171,8 +176,9 @@ function allowed(owner: PathOwner<ServeExchange>): string {
   return owner.any === undefined ? [...owner.byMethod.keys()].join(", ") : anyMethods.join(", ");
 }
 
-interface Arrived extends Omit<Exchange, "requestId"> {
+interface Arrived extends Omit<Exchange, "requestId" | keyof Admitted> {
   readonly newId: NewId;
+  readonly admitted: Admitted;
 }
 
 /** An exchange whose request id is made when somebody asks for it: most calls never do. */
@@ -182,6 +188,9 @@ class ArrivedExchange implements Exchange {
   readonly path: string;
   readonly query: string;
   readonly peer: string;
+  readonly principal: Principal;
+  readonly bodySha256: string | undefined;
+  readonly upgrade: Upgrade | undefined;
   readonly #newId: NewId;
   #requestId: string | undefined;
 
@@ -191,6 +200,9 @@ class ArrivedExchange implements Exchange {
     this.path = arrived.path;
     this.query = arrived.query;
     this.peer = arrived.peer;
+    this.principal = arrived.admitted.principal;
+    this.bodySha256 = arrived.admitted.bodySha256;
+    this.upgrade = arrived.upgrade;
     this.#newId = arrived.newId;
   }
 

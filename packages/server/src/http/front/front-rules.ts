@@ -1,5 +1,6 @@
-import type { IncomingHttpHeaders } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { AnyRoute, Dialect, Problem } from "@chaya/contract";
+import type { Admitted } from "../principal.ts";
 import type { Connection } from "./connections.ts";
 import type { HostKind } from "./hosts.ts";
 
@@ -9,14 +10,15 @@ export interface FrontRules {
   readonly dialect: Dialect;
   /** Whose name a Host header carries; what is unknown is refused. */
   hostKind(host: string): HostKind;
-  /** Undefined when the request may enter the route at once. Throws or rejects with the problem why it may not. */
-  admit(route: AnyRoute, connection: Connection, asked: Asked): Promise<void> | undefined;
+  /** Who asks. Throws or rejects with the problem why the request may not enter the route. */
+  admit(route: AnyRoute, connection: Connection, asked: Asked): Admitted | Promise<Admitted>;
   /** What is said of a path that nobody owns. */
   pathNotFound(method: string, path: string): Problem;
 }
 
 /** What a request says of who asks. */
 export interface Asked {
+  readonly request: IncomingMessage;
   readonly headers: IncomingHttpHeaders;
   readonly host: HostKind;
   /** The peer's address after trusted proxies. */

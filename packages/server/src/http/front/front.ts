@@ -1,5 +1,5 @@
 // Hot path: ARCHITECTURE, hot-path rules.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { Problem } from "@chaya/contract";
 import { assert } from "../../kernel/assert.ts";
@@ -8,11 +8,13 @@ import type { NewId } from "../../kernel/ids.ts";
 import type { Logger } from "../../kernel/logger.ts";
 import type { ServedRoute } from "../exchange.ts";
 import { type FrontLimits, frontLimits } from "../limits.ts";
+import { nodeHttp } from "../node-http.ts";
 import { Connections } from "./connections.ts";
 import { Doors } from "./doors.ts";
 import type { FrontRules } from "./front-rules.ts";
 import { type ParserError, parserProblem } from "./parser-problem.ts";
 import { createPeerOf } from "./peers.ts";
+import { answerOf, upgradeOf } from "./upgrade.ts";
 
 export interface FrontDeps {
   readonly clock: Clock;
@@ -36,6 +38,8 @@ export class Front implements AsyncDisposable {
   readonly #connections: Connections;
   readonly #doors: Doors;
   readonly #limits: FrontLimits;
+  /** Protocols that a route declares; requests for others are answered as HTTP, as RFC 9110 §7.8 has it. */
+  readonly #protocols: ReadonlySet<string | undefined>;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #sweeping: Timer;
@@ -48,6 +52,9 @@ export class Front implements AsyncDisposable {
     this.#clock = clock;
     this.#logger = logger;
     this.#limits = { ...frontLimits, ...deps.limits };
+    this.#protocols = new Set(
+      deps.served.map(({ route }) => route.upgrade).filter((protocol) => protocol !== undefined),
+    );
     this.#connections = new Connections(clock, this.#limits, rules.dialect);
     const peerOf = createPeerOf(deps.trustedProxies);
     const isDraining = () => this.#isDraining;
@@ -107,7 +114,7 @@ export class Front implements AsyncDisposable {
 
   #createServer(): Server {
     const limits = this.#limits;
-    const server = createServer({
+    const server = nodeHttp.createServer({
       // Checked with an answer of our own.
       requireHostHeader: false,
       insecureHTTPParser: false,
@@ -117,6 +124,7 @@ export class Front implements AsyncDisposable {
       headersTimeout: 0,
       requestTimeout: 0,
       keepAliveTimeout: limits.keepAliveMs,
+      shouldUpgradeCallback: ({ headers }) => this.#protocols.has(headers.upgrade),
     });
     server.maxHeadersCount = limits.headersCountMax + 1;
     server.maxConnections = limits.connectionsMax;
@@ -127,6 +135,7 @@ export class Front implements AsyncDisposable {
     // RFC 9110 §10.1.1 lets a server ignore expectations it does not know.
     server.on("checkExpectation", (request, response) => this.#arrive(request, response, false));
     server.on("clientError", (error: ParserError, socket) => this.#refuseUnreadable(error, socket as Socket));
+    server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket as Socket, head));
     server.on("connect", (_request, socket) => {
       const problem = new Problem("request-malformed", { reason: "CONNECT is for proxies, and this is none" });
       const connection = this.#connections.of(socket as Socket);
@@ -141,6 +150,25 @@ export class Front implements AsyncDisposable {
     this.#connections.begin(connection, request, response);
     if (this.#isDraining) response.setHeader("Connection", "close");
     this.#doors.open({ connection, request, response, expectsContinue });
+  }
+
+  /** Node has left the connection to us: an answer that says no is the last one on it. */
+  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    const connection = this.#connections.of(socket);
+    if (connection === undefined) return;
+    socket.on("error", () => socket.destroy());
+    const hasBody = (request.headers["content-length"] ?? request.headers["transfer-encoding"]) !== undefined;
+    // An answer that is owed to a request before would be mixed with this one.
+    if (hasBody || connection.isAnswering) {
+      const reason = "a request that changes the protocol has no body and no request before it";
+      this.#connections.end(connection, new Problem("request-malformed", { reason }));
+      return;
+    }
+    const handover = { connection, request, head };
+    const response = answerOf(handover, () => this.#connections.linger(connection));
+    this.#connections.begin(connection, request, response);
+    const upgrade = upgradeOf(handover, response);
+    this.#doors.open({ connection, request, response, expectsContinue: false, upgrade });
   }
 
   /** The parser stopped. What it stopped in decides: a request that was being read, or one behind a whole one. */

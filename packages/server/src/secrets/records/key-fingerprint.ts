@@ -3,6 +3,8 @@ import type { Store } from "../../drivers/store/driver.ts";
 import type { MainTables } from "../../drivers/store/tables.ts";
 
 const fact = "secrets-key-fingerprint";
+/** Present: bytes of others than secrets were sealed, which nobody counts; no other key takes the place of this one. */
+const lastingFact = "secrets-key-lasts";
 
 /** Of the key that sealed what is stored; undefined before the first secret. */
 export async function readKeyFingerprint(store: Store<MainTables>): Promise<string | undefined> {
@@ -29,4 +31,24 @@ export async function claimKey(
   if (await isUsed(tx)) return false;
   await tx.updateTable("facts").set({ value: fingerprint }).where("key", "=", fact).execute();
   return true;
+}
+
+/** As `claimKey`, for good: whatever is sealed with the key later, in whichever row, can be opened. */
+export async function claimKeyForGood(
+  tx: Kysely<MainTables>,
+  fingerprint: string,
+  isUsed: (tx: Kysely<MainTables>) => Promise<boolean>,
+): Promise<boolean> {
+  if (!(await claimKey(tx, fingerprint, isUsed))) return false;
+  await tx
+    .insertInto("facts")
+    .values({ key: lastingFact, value: "yes" })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+  return true;
+}
+
+/** Whether the key was claimed for good. */
+export async function isKeyLasting(db: Kysely<MainTables>): Promise<boolean> {
+  return (await db.selectFrom("facts").select("key").where("key", "=", lastingFact).executeTakeFirst()) !== undefined;
 }

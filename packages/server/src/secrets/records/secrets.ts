@@ -5,7 +5,7 @@ import type { Clock } from "../../kernel/clock.ts";
 import type { NewId } from "../../kernel/ids.ts";
 import type { ChangesFeed } from "../../work/changes.ts";
 import type { SealedSecret, Secret, SecretPlace } from "../secret.ts";
-import { claimKey } from "./key-fingerprint.ts";
+import { claimKey, isKeyLasting } from "./key-fingerprint.ts";
 
 export interface RecordDeps {
   readonly store: Store<MainTables>;
@@ -58,8 +58,10 @@ export async function readSealedSecrets(
   return rows.map((row) => ({ ...secretOf(row), sealed: row.sealed }));
 }
 
-export async function hasSecrets(db: Kysely<MainTables>): Promise<boolean> {
-  return (await db.selectFrom("secrets").select("id").limit(1).executeTakeFirst()) !== undefined;
+/** Whether anything is sealed that only the present key opens. */
+export async function hasSealed(db: Kysely<MainTables>): Promise<boolean> {
+  const secret = await db.selectFrom("secrets").select("id").limit(1).executeTakeFirst();
+  return secret !== undefined || (await isKeyLasting(db));
 }
 
 /**
@@ -68,7 +70,7 @@ export async function hasSecrets(db: Kysely<MainTables>): Promise<boolean> {
  */
 export async function putSecret(deps: RecordDeps, put: SecretToPut): Promise<Put> {
   const done = await deps.store.transaction(async (tx): Promise<Put> => {
-    if (!(await claimKey(tx, put.keyFingerprint, hasSecrets))) return { kind: "other-key" };
+    if (!(await claimKey(tx, put.keyFingerprint, hasSealed))) return { kind: "other-key" };
     const row = (await replace(deps, tx, put)) ?? (await insert(deps, tx, put));
     if (row === undefined) return { kind: "too-many" };
     const seq = await deps.changes.append(tx, "secret", put.place.applicationId);

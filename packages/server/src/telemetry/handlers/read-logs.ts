@@ -1,11 +1,14 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Problem } from "@chaya/contract";
-import { LogQuery } from "@chaya/contract/chaya";
-import type { Exchange, ServeExchange } from "../../http/exchange.ts";
+import { chayaRoutes, LogQuery } from "@chaya/contract/chaya";
+import type { Audit } from "../../http/audit.ts";
+import type { Authorize } from "../../http/authorize.ts";
+import { authorizedStream } from "../../http/authorized-stream.ts";
+import type { Exchange, ServedRoute } from "../../http/exchange.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { isId } from "../../kernel/ids.ts";
-import type { ResolveFunctions } from "../../seams.ts";
+import type { Places, ResolveFunctions } from "../../seams.ts";
 import { type LogFilter, type LogLine, lineView, type StoredLine } from "../log-line.ts";
 import type { LogLines } from "../log-lines.ts";
 import type { LogTail, LogTails } from "../log-tails.ts";
@@ -18,25 +21,30 @@ export interface ReadLogsDeps {
   readonly resolve: ResolveFunctions;
   readonly clock: Clock;
   readonly limits: TelemetryLimits;
+  readonly places: Places;
+  readonly authorize: Authorize;
+  readonly audit: Audit;
 }
 
 /** Log lines as one JSON list, or with follow=true as server-sent events until the client goes or the server stops. */
-export function serveLogs(deps: ReadLogsDeps): ServeExchange {
-  return async (exchange) => {
+export function serveLogs(deps: ReadLogsDeps): ServedRoute {
+  const locate = ({ query }: Exchange) => deps.places.filter(parseQuery(query));
+  return authorizedStream(deps, { route: chayaRoutes.readLogs, locate }, async (exchange, may) => {
     const query = parseQuery(exchange.query);
+    const isSeen = ({ applicationId }: StoredLine) => may(deps.places.application(applicationId));
     const filter = { ...functionFilter(deps.resolve, query), callId: query.call };
     const range = {
       sinceMs: query.since === undefined ? undefined : Date.parse(query.since),
       afterId: lastEventId(exchange.request),
       countMax: query.limit,
     };
-    if (query.follow === "true") return follow(deps, exchange, { filter, range });
+    if (query.follow === "true") return follow(deps, exchange, { filter, range, isSeen });
     const lines = await deps.lines.newest(filter, range);
-    const items = lines.map((line) => JSON.stringify(lineView(line, deps.resolve)));
+    const items = lines.filter(isSeen).map((line) => JSON.stringify(lineView(line, deps.resolve)));
     const body = Buffer.from(`{"items":[${items.join(",")}]}`);
     exchange.response.writeHead(200, { "Content-Type": "application/json", "Content-Length": body.length });
     exchange.response.end(body);
-  };
+  });
 }
 
 function parseQuery(query: string): LogQuery {
@@ -59,9 +67,11 @@ function lastEventId(request: IncomingMessage): string | undefined {
 interface Follow {
   readonly filter: LogFilter;
   readonly range: Parameters<LogLines["newest"]>[1];
+  /** What the reader may not see is left out. */
+  readonly isSeen: (line: StoredLine) => boolean;
 }
 
-async function follow(deps: ReadLogsDeps, { response }: Exchange, { filter, range }: Follow): Promise<void> {
+async function follow(deps: ReadLogsDeps, { response }: Exchange, { filter, range, isSeen }: Follow): Promise<void> {
   // Gathers before the history is read, so that no line falls between the two.
   using tail = deps.tails.open(filter);
   const onClose = () => tail[Symbol.dispose]();
@@ -79,10 +89,13 @@ async function follow(deps: ReadLogsDeps, { response }: Exchange, { filter, rang
   });
   try {
     const reader = { response, tail, resolve: deps.resolve };
-    await send(reader, history);
+    await send(reader, history.filter(isSeen));
     const isNew = newerThan(history, range.countMax);
     for (let lines = await tail.take(); lines.length > 0; lines = await tail.take()) {
-      await send(reader, lines.filter(isNew));
+      await send(
+        reader,
+        lines.filter((line) => isNew(line) && isSeen(line)),
+      );
     }
     response.end(": the server stops\n\n");
   } finally {

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { anonymous } from "../../http/principal.ts";
 import { testStores } from "../../testing/stores.ts";
 import { TelemetryBench } from "../../testing/telemetry-bench.ts";
 import { FunctionMetrics } from "./function-metrics.ts";
@@ -115,7 +116,15 @@ describe("metrics", () => {
   it("takes a client that went away for no failure", async () => {
     const served = Promise.withResolvers<void>();
     await using server = createServer((request, response) => {
-      const exchange = { request, response, path: "/metrics", query: "", requestId: "R", peer: "127.0.0.1" };
+      const exchange = {
+        request,
+        response,
+        path: "/metrics",
+        query: "",
+        requestId: "R",
+        peer: "127.0.0.1",
+        principal: anonymous,
+      };
       const serve = async () => bench.telemetry.metrics(exchange);
       response.once("close", () => serve().then(served.resolve, served.reject));
       request.socket.destroy();
@@ -127,9 +136,19 @@ describe("metrics", () => {
     await expect(served.promise).resolves.toBeUndefined();
   });
 
+  it("are whole again after the thread that renders them was ended because nobody asked", async () => {
+    bench.telemetry.observeCall(bench.call());
+    const before = matching(await bench.metrics(), "chaya_calls_total");
+    expect(before).toEqual(['chaya_calls_total{app="photos",fn="hello",status="succeeded"} 1']);
+    for (let idle = 0; idle < 2; idle++) {
+      await bench.clock.advance(300_000);
+      expect(matching(await bench.metrics(), "chaya_calls_total")).toEqual(before);
+    }
+  });
+
   it("leaves the work of ten thousand functions to another thread", async () => {
     const metrics = new FunctionMetrics(50_000);
-    await using renderer = new MetricsRenderer(metrics);
+    await using renderer = new MetricsRenderer(metrics, bench.clock);
     const names = Array.from({ length: 10_000 }, (_, index) => `function-${index}`);
     for (const name of names) metrics.observe(bench.call({ functionId: name, functionName: name }));
     const gauges = names.map((functionName) => {

@@ -17,6 +17,8 @@ export type Assignment = AssignmentPlace &
     | { readonly kind: "python-file"; readonly file: string; readonly words: readonly string[] }
     /** The command of Fn's Python FDK: `fdk file handler`. */
     | { readonly kind: "python-fdk"; readonly file: string; readonly words: readonly string[] }
+    /** Node with its inspector open, as a child; the process keeps its channel and makes connections to it. */
+    | { readonly kind: "inspect"; readonly program: string; readonly words: readonly string[] }
     /** A program that is run anew for each call. */
     | { readonly kind: "stdio"; readonly command: readonly string[] }
     /** Any program that takes the place of the process. */
@@ -31,3 +33,16 @@ interface AssignmentPlace {
 
 /** What a pre-started process says when it can be assigned; the listening handle of its door comes with the port. */
 export const ReadyMessage = z.object({ kind: z.literal("ready"), doorPort: z.int().min(1).max(65_535).optional() });
+
+/** What is asked of a process that became `inspect`: a connection to the inspector. */
+export interface InspectorRequest {
+  readonly kind: "connect-inspector";
+  readonly number: number;
+}
+
+/** What it says: its inspector waits; the connection of this number, as a handle, or that there is none. */
+export const InspectorMessage = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("inspector-open") }),
+  z.object({ kind: z.literal("inspector-connected"), number: z.int() }),
+  z.object({ kind: z.literal("inspector-refused"), number: z.int() }),
+]);

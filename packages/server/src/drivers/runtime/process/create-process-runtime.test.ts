@@ -11,10 +11,12 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { removeTree } from "../../../kernel/archive/index.ts";
 import { systemClock } from "../../../kernel/clock.ts";
 import { silentLogger } from "../../../kernel/logger.ts";
+import { noCredentials } from "../../../testing/no-credentials.ts";
 import { packBundle } from "../../../testing/pack-bundle.ts";
 import { type RuntimeUnderTest, runtimeConformance } from "../conformance.ts";
 import { callInstance, obedient } from "../conformance-functions.ts";
 import type { InstanceSpec } from "../driver.ts";
+import { inspectionConformance } from "../inspection-conformance.ts";
 import { languageConformance } from "../language-conformance.ts";
 import { createProcessRuntime, type ProcessRuntimeOptions } from "./create-process-runtime.ts";
 import { readBootId, readProcess } from "./process-table.ts";
@@ -42,6 +44,7 @@ const underTest: RuntimeUnderTest = {
 };
 runtimeConformance("process", underTest);
 languageConformance("process", underTest);
+inspectionConformance("process", underTest);
 
 describe("the process runtime", () => {
   let directory: string;
@@ -67,6 +70,7 @@ describe("the process runtime", () => {
     startTimeoutMs: 10_000,
     network: "outbound",
     onLine: () => {},
+    credentials: noCredentials,
     onDoorConnection: (connection) => connection.destroy(),
     ...changes,
   });
@@ -211,7 +215,7 @@ const runtime = await createProcessRuntime({
   openBundle: async () => createReadStream(directory + "/bundle.tgz"), clock: systemClock(), logger: silentLogger(),
 });
 const spec = ${JSON.stringify({ instanceId: "01ARZ3NDEKTSV4RRFFQ69G5FAV", image, functionId: "F", functionName: "f", applicationId: "A", applicationName: "a", memoryMiB: 128, environment: {}, startTimeoutMs: 10_000, network: "outbound" })};
-const { instance } = await runtime.start({ ...spec, onLine: () => {} }, new AbortController().signal);
+const { instance } = await runtime.start({ ...spec, credentials: { variables: {}, files: Promise.resolve({}) }, onLine: () => {} }, new AbortController().signal);
 const { value: { pid } } = await callInstance(instance, { report: null });
 const { value: children } = await callInstance(instance, { breed: null });
 const descriptors = "/proc/" + children[0] + "/fd/";

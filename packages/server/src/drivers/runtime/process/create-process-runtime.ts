@@ -1,12 +1,13 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { availableParallelism, hostname, tmpdir, totalmem } from "node:os";
+import { availableParallelism, hostname, tmpdir } from "node:os";
 import { promisify } from "node:util";
 import { digestOfImage, limits, Problem } from "@chaya/contract";
 import type { Clock } from "../../../kernel/clock.ts";
 import { Lifetime } from "../../../kernel/lifetime.ts";
 import type { Logger } from "../../../kernel/logger.ts";
+import { machineMemoryBytes } from "../../../kernel/machine-memory.ts";
 import type {
   InstanceSpec,
   LikelyStart,
@@ -14,6 +15,7 @@ import type {
   PrepareResult,
   RuntimeAbilities,
   RuntimeDriver,
+  StartFigures,
   StartResult,
 } from "../driver.ts";
 import { BundleCache } from "./bundle-cache.ts";
@@ -23,12 +25,12 @@ import { readEntryPoint } from "./entry-point.ts";
 import { unconfinedFlavour } from "./flavour.ts";
 import { findProgram, HostPrograms } from "./host-programs.ts";
 import { type InstanceDirectory, removeInstanceDirectory } from "./instance-directory.ts";
-import { heapMiBOf, planLaunch } from "./launch-plan.ts";
+import { heapMiBOf, memoryMiBMaxOf, planLaunch } from "./launch-plan.ts";
 import { Lifeline } from "./lifeline.ts";
 import { OneATurn } from "./one-a-turn.ts";
 import { defaultPoolSizes, type PoolSizes, waitingProcessMiB } from "./pool-targets.ts";
 import { PreStartedPool } from "./pre-started-pool.ts";
-import { type PreStartDeps, PreStartedProcess } from "./pre-started-process.ts";
+import { type PreStart, type PreStartDeps, PreStartedProcess } from "./pre-started-process.ts";
 import type { ProcessInstance } from "./process-instance.ts";
 import { ProcessWatch } from "./process-watch.ts";
 import { NoSandbox } from "./sandbox/no-sandbox.ts";
@@ -70,7 +72,7 @@ export async function createProcessRuntime(options: ProcessRuntimeOptions): Prom
   const lifetime = new Lifetime();
   lifetime.own(sandbox);
   const bundles = lifetime.own(await BundleCache.open(options.bundlesDirectory, options));
-  const watch = lifetime.own(new ProcessWatch(sandbox.memoryDirectories));
+  const watch = lifetime.own(new ProcessWatch(clock, sandbox.memoryDirectories));
   const lifeline = lifetime.own(new Lifeline(logger, sandbox.controlGroups));
   const guard = new DescriptorGuard();
   lifetime.onClose(() => guard[Symbol.dispose]());
@@ -89,7 +91,7 @@ export async function createProcessRuntime(options: ProcessRuntimeOptions): Prom
 }
 
 function sizesOf(preStartedMax: number | undefined): PoolSizes {
-  const affordable = Math.floor((totalmem() * memoryShareOfPool) / (waitingProcessMiB * mebi));
+  const affordable = Math.floor((machineMemoryBytes() * memoryShareOfPool) / (waitingProcessMiB * mebi));
   const processesMax = preStartedMax ?? Math.min(defaultPoolSizes.processesMax, affordable);
   return { ...defaultPoolSizes, processesMax };
 }
@@ -124,11 +126,14 @@ class ProcessRuntime implements RuntimeDriver {
   /** Of every process, whether it waits or is an instance's, until nothing of it lives. */
   readonly #processes = new Set<Promise<void>>();
   readonly #removals = new Set<Promise<void>>();
+  readonly #spawnTurns = new OneATurn();
+  #preStarted = 0;
+  #plainStarts = 0;
   #isMeasuring = false;
 
   constructor(deps: Deps) {
     this.#deps = deps;
-    this.abilities = deps.sandbox.abilities;
+    this.abilities = { ...deps.sandbox.abilities, inspects: true };
     this.isolationNotes = deps.sandbox.explanation;
     this.#pool = this.#openPool();
     const sweep = deps.keepers.clock.every(memorySweepMs, () => void this.#measureMemory());
@@ -162,6 +167,12 @@ class ProcessRuntime implements RuntimeDriver {
     }
   }
 
+  readonly readStarts = (): StartFigures => ({
+    found: this.#pool.found,
+    plain: this.#plainStarts,
+    waiting: this.#pool.readyCount,
+  });
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.#deps.lifetime[Symbol.asyncDispose]();
   }
@@ -190,7 +201,11 @@ class ProcessRuntime implements RuntimeDriver {
   #startDeps(onInstance: StartDeps["onInstance"]): StartDeps {
     const { host, sandbox, keepers } = this.#deps;
     const ofEach = { processesMax: limits.instanceProcessesMax, cpus: availableParallelism() };
-    return { host, sandbox, keepers, limits: ofEach, programs: this.#programs, pool: this.#pool, onInstance };
+    return {
+      ...{ host, sandbox, keepers, limits: ofEach, programs: this.#programs, pool: this.#pool, onInstance },
+      onPlainStart: () => this.#plainStarts++,
+      startInspectable: (flavour, signal) => this.#preStart({ flavour, manner: "inspectable" }, signal),
+    };
   }
 
   /** The process that a function will need waits before its first call. */
@@ -199,14 +214,14 @@ class ProcessRuntime implements RuntimeDriver {
     if (entry.kind === "none") return;
     const node = await this.#programs.node(entry.runtime);
     const plan = planLaunch({ spec: { ...likely, environment: {} }, entry, node }, this.#deps.host);
-    if (plan.kind === "refused") return;
+    if (plan.kind !== "launch") return;
     const isOpen = this.#deps.sandbox.abilities.isolation === "none";
     this.#pool.expect(isOpen ? unconfinedFlavour(plan.flavour) : plan.flavour);
   }
 
   /** Until nothing of it lives. */
   #keep(instance: ProcessInstance, spec: InstanceSpec, use: Disposable): void {
-    this.#instances.set(instance.id, { instance, memoryBytesMax: spec.memoryMiB * mebi });
+    this.#instances.set(instance.id, { instance, memoryBytesMax: memoryMiBMaxOf(spec) * mebi });
     void instance.gone.then(() => {
       this.#instances.delete(instance.id);
       use[Symbol.dispose]();
@@ -215,23 +230,12 @@ class ProcessRuntime implements RuntimeDriver {
 
   #openPool(): PreStartedPool<PreStartedProcess> {
     const { keepers, poolSizes, sandbox } = this.#deps;
-    const deps: PreStartDeps = {
-      ...this.#deps,
-      spawnTurns: new OneATurn(),
-      onGone: (directory) => this.#remove(directory),
-    };
-    let started = 0;
     return new PreStartedPool(
       {
         ...keepers,
         sizes: poolSizes,
         startsAtOnceMax: availableParallelism(),
-        start: async (flavour, manner, signal) => {
-          const process = await PreStartedProcess.start(deps, { id: `p${++started}`, flavour, manner }, signal);
-          const gone = process.group.gone.finally(() => this.#processes.delete(gone));
-          this.#processes.add(gone);
-          return process;
-        },
+        start: (flavour, manner, signal) => this.#preStart({ flavour, manner }, signal),
       },
       {
         program: "node",
@@ -240,6 +244,18 @@ class ProcessRuntime implements RuntimeDriver {
         readable: [],
       },
     );
+  }
+
+  async #preStart(start: Omit<PreStart, "id">, signal: AbortSignal): Promise<PreStartedProcess> {
+    const deps = {
+      ...this.#deps,
+      spawnTurns: this.#spawnTurns,
+      onGone: (directory: InstanceDirectory) => this.#remove(directory),
+    };
+    const process = await PreStartedProcess.start(deps, { id: `p${++this.#preStarted}`, ...start }, signal);
+    const gone = process.group.gone.finally(() => this.#processes.delete(gone));
+    this.#processes.add(gone);
+    return process;
   }
 
   /** Nobody waits for it but the closing: a function may have filled its directory. What stays, the next start removes. */

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
-import { parse as parseYaml } from "yaml";
 import { z } from "zod";
+import { parseYaml } from "../../../kernel/parse-yaml.ts";
 
 export type EntryPoint = FoundEntryPoint | { readonly kind: "none"; readonly why: string };
 
@@ -73,7 +73,7 @@ function readManifest(path: string): EntryPoint | undefined {
 function readFunctionFile(path: string, name: string): EntryPoint | undefined {
   const text = readSmall(path);
   if (text === undefined) return undefined;
-  const parsed = FunctionFile.safeParse(parsedOrUndefined(() => parseYaml(text, { maxAliasCount: 0 })));
+  const parsed = FunctionFile.safeParse(parsedOrUndefined(() => parseYaml(text)));
   if (!parsed.success) return { kind: "none", why: `its ${name} cannot be read` };
   const command = [parsed.data.entrypoint, parsed.data.cmd].flatMap((part) => part?.split(/\s+/).filter(Boolean) ?? []);
   const { runtime, format } = parsed.data;

@@ -4,6 +4,7 @@ import type { InstanceSpec } from "../driver.ts";
 /** Where an instance finds what is its own, as it sees it itself. */
 export interface InstancePlace {
   readonly codeDirectory: string;
+  readonly credentialsDirectory: string;
   readonly socketDirectory: string;
   readonly temporaryDirectory: string;
   readonly doorPort: number;
@@ -35,6 +36,7 @@ export function instanceEnvironment(
     TMPDIR: place.temporaryDirectory,
     HOSTNAME: place.hostName ?? host.hostName,
     ...spec.environment,
+    ...credentialPaths(spec, place),
     OCI_LOCAL_ENDPOINT: `http://127.0.0.1:${place.doorPort}`,
     FN_LISTENER: listenerOf(place.socketDirectory),
     FN_FORMAT: "http-stream",
@@ -45,6 +47,11 @@ export function instanceEnvironment(
     FN_FN_NAME: spec.functionName,
     FN_APP_NAME: spec.applicationName,
   };
+}
+
+function credentialPaths({ credentials }: InstanceSpec, { credentialsDirectory }: InstancePlace) {
+  const variables = Object.entries(credentials.variables);
+  return Object.fromEntries(variables.map(([variable, name]) => [variable, join(credentialsDirectory, name)]));
 }
 
 /** Of a bundle, beside its code: what `pip install --target` put there. */

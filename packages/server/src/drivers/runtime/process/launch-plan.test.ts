@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { noCredentials } from "../../../testing/no-credentials.ts";
 import type { InstanceSpec } from "../driver.ts";
 import type { FoundEntryPoint } from "./entry-point.ts";
 import { assignmentOf, type LaunchSubject, planLaunch } from "./launch-plan.ts";
@@ -14,12 +15,14 @@ const spec: InstanceSpec = {
   environment: { COLOUR: "blue", FN_MEMORY: "9999", HOME: "/mine" },
   startTimeoutMs: 1,
   network: "none",
+  credentials: noCredentials,
   onDoorConnection: () => {},
   onLine: () => {},
 };
 const host = { nodePath: "/opt/node/bin/node", pythonPath: "/usr/bin/python3", hostName: "box" };
 const place = {
   codeDirectory: "/code",
+  credentialsDirectory: "/i/credentials",
   socketDirectory: "/i/s",
   temporaryDirectory: "/i/tmp",
   doorPort: 4711,
@@ -35,12 +38,44 @@ function planOf(command: readonly string[], changes: Partial<LaunchSubject> & { 
 
 function planEntry(entry: FoundEntryPoint, changes: Partial<LaunchSubject> = {}) {
   const plan = planLaunch({ spec, node: { kind: "own" }, ...changes, entry }, host);
-  return plan.kind === "launch" ? plan : expect.fail(plan.how);
+  return plan.kind === "launch" ? plan : expect.fail(`not launched: ${plan.kind}`);
 }
+
+const inspected = { spec: { ...spec, onInspector: () => {} } };
 
 const configured = (environment: Readonly<Record<string, string>>) => ({ spec: { ...spec, environment } });
 
 describe("the plan of a launch", () => {
+  it("starts an inspected Node plainly, with the flags it has and without a code cache", () => {
+    const entry: FoundEntryPoint = {
+      ...{ kind: "found", command: ["node", "--enable-source-maps", "/function/a.cjs", "word"], runtime: undefined },
+      ...{ format: "http-stream", codeCache: ".chaya/code-cache" },
+    };
+    expect(planEntry(entry, inspected)).toMatchObject({
+      become: {
+        kind: "inspect",
+        program: "/opt/node/bin/node",
+        words: ["--max-old-space-size=192", "--enable-source-maps", "a.cjs", "word"],
+      },
+      isNode: true,
+    });
+    const other = { node: { kind: "other", runtime: "node20", path: "/opt/node20/bin/node" } } as const;
+    const plan = planEntry({ ...entry, runtime: "node20" }, { ...inspected, ...other });
+    expect(plan.become).toMatchObject({ kind: "inspect", program: "/opt/node20/bin/node" });
+    expect(plan.flavour.readable).toEqual(["/opt/node20/bin/node"]);
+  });
+
+  it.each([
+    [["python3", "func.py"], "http-stream", /runs 'python3'/],
+    [["node", "func.js"], "stdio", /stdio/],
+  ] as const)("has no inspector for %j as %s", (command, format, reason) => {
+    const entry: FoundEntryPoint = { kind: "found", command, runtime: undefined, format, codeCache: undefined };
+    expect(planLaunch({ ...inspected, node: { kind: "own" }, entry }, host)).toEqual({
+      kind: "not-inspectable",
+      reason: expect.stringMatching(reason),
+    });
+  });
+
   it("imports a file of Node into a process whose heap is below the memory limit", () => {
     expect(planOf(["node", "func.js", "--flag"])).toEqual({
       kind: "launch",

@@ -22,7 +22,7 @@ export interface LaunchHost {
 }
 
 /** What of an instance decides how it is launched. */
-type LaunchSpec = Pick<InstanceSpec, "memoryMiB" | "network" | "environment">;
+type LaunchSpec = Pick<InstanceSpec, "memoryMiB" | "network" | "environment" | "onInspector">;
 
 export interface LaunchSubject {
   readonly spec: LaunchSpec;
@@ -42,7 +42,8 @@ export type LaunchPlan =
       /** A sentence for the function's log: why this start is slow. */
       readonly note: string | undefined;
     }
-  | { readonly kind: "refused"; readonly how: string };
+  | { readonly kind: "refused"; readonly how: string }
+  | { readonly kind: "not-inspectable"; readonly reason: string };
 
 type WithoutPlace<T> = T extends Assignment ? Omit<T, "environment" | "directory"> : never;
 type Become = WithoutPlace<Assignment>;
@@ -61,10 +62,16 @@ export function heapMiBOf(memoryMiB: number): number {
   return Math.max(heapMiBMin, Math.floor(memoryMiB * heapShare));
 }
 
+/** What an instance may use, whatever it is: a debugger and the process that leads to it come on top. */
+export function memoryMiBMaxOf({ memoryMiB, onInspector }: Pick<InstanceSpec, "memoryMiB" | "onInspector">): number {
+  return onInspector === undefined ? memoryMiB : memoryMiB + limits.inspectionMemoryMiB;
+}
+
 /** Decides how an instance is started; pure. */
 export function planLaunch(subject: LaunchSubject, host: LaunchHost): LaunchPlan {
   const { spec, entry } = subject;
   const [program = "", ...words] = entry.command;
+  if (spec.onInspector !== undefined) return planInspected(subject, words, host);
   if (entry.format === "stdio")
     return launch(
       nodeFlavour(spec.network),
@@ -85,7 +92,9 @@ export function assignmentOf(
   const common = instanceEnvironment(spec, host, place);
   const environment = plan.isPython ? pythonEnvironment(common, place.codeDirectory) : common;
   const become =
-    plan.become.kind === "replace" ? { ...plan.become, program: place.pathOf(plan.become.program) } : plan.become;
+    plan.become.kind === "replace" || plan.become.kind === "inspect"
+      ? { ...plan.become, program: place.pathOf(plan.become.program) }
+      : plan.become;
   return { ...become, environment, directory: place.codeDirectory };
 }
 
@@ -102,10 +111,42 @@ function planNode({ spec, entry, node }: LaunchSubject, words: Words, host: Laun
     const become = { kind: "import", file: inCode(file), words: rest, sourceMaps, codeCache: entry.codeCache } as const;
     return launch(flavour, become, { isNode: true });
   }
-  const path = node.kind === "other" ? node.path : host.nodePath;
-  const command = { program: path, words: [`--max-old-space-size=${flavour.heapMiB}`, ...words] };
-  const readable = node.kind === "other" ? [node.path] : [];
-  return launch({ ...flavour, readable }, { kind: "replace", ...command }, { isNode: true, note: slowStart(why) });
+  const plain = plainNode(node, flavour, host);
+  const command = { program: plain.program, words: [...plain.words, ...words] };
+  return launch(plain.flavour, { kind: "replace", ...command }, { isNode: true, note: slowStart(why) });
+}
+
+/** Always plainly, whatever it would become else: Node opens its inspector and waits for a debugger when it starts. */
+function planInspected({ spec, entry, node }: LaunchSubject, words: Words, host: LaunchHost): LaunchPlan {
+  const [program = ""] = entry.command;
+  if (entry.format === "stdio")
+    return { kind: "not-inspectable", reason: "its format is stdio, which runs a program anew for each call" };
+  if (program !== "node")
+    return {
+      kind: "not-inspectable",
+      reason: `its entry point runs '${program}', and only Node has such an inspector`,
+    };
+  if (node.kind === "none") return { kind: "refused", how: node.why };
+  const flavour = { ...nodeFlavour(spec.network), heapMiB: heapMiBOf(spec.memoryMiB) };
+  const plain = plainNode(node, flavour, host);
+  const become = {
+    kind: "inspect",
+    program: plain.program,
+    words: [...plain.words, ...words.map(inCode)],
+  } as const;
+  return launch(plain.flavour, become, { isNode: true, note: "waits for a debugger before its first line" });
+}
+
+function plainNode(
+  node: Exclude<FoundNode, { readonly kind: "none" }>,
+  flavour: Flavour,
+  { nodePath }: LaunchHost,
+): { readonly program: string; readonly words: Words; readonly flavour: Flavour } {
+  return {
+    program: node.kind === "other" ? node.path : nodePath,
+    words: [`--max-old-space-size=${flavour.heapMiB}`],
+    flavour: { ...flavour, readable: node.kind === "other" ? [node.path] : [] },
+  };
 }
 
 function planPython(

@@ -99,6 +99,49 @@ describe("the pool of pre-started processes", () => {
     expect(made.every(({ manner }) => manner === "warm")).toBe(true);
   });
 
+  it("makes more soon after the first work of those that were taken, not during it", async () => {
+    const { pool, clock, made } = makePool();
+    await settled();
+    const [first, second] = [await pool.take(usual, never), await pool.take(usual, never)];
+    await clock.advance(50);
+    pool.settled(first);
+    await clock.advance(20);
+    await settled();
+    expect(made.length).toBe(2);
+    pool.settled(second);
+    await clock.advance(9);
+    expect(made.length).toBe(2);
+    await clock.advance(1);
+    await settled();
+    expect(pool.readyCount).toBe(6);
+  });
+
+  it("starts one for whoever finds none on a core that no first work keeps busy, and waits no longer for it", async () => {
+    const { pool, clock, made } = makePool();
+    await settled();
+    const first = await pool.take(usual, never);
+    await pool.take(usual, never);
+    const third = pool.take(usual, never);
+    await settled();
+    expect(made.length).toBe(2);
+    pool.settled(first);
+    expect((await third).manner).toBe("bare");
+    await settled();
+    // Nothing for those who may come: the second still works.
+    expect(made.length).toBe(3);
+    await clock.advance(100);
+    await settled();
+    expect(pool.readyCount).toBe(8);
+  });
+
+  it("tells what those who took one found", async () => {
+    const { pool } = makePool();
+    await settled();
+    const kinds = [usual, usual, usual, python, python];
+    await Promise.all(kinds.map(async (kind) => pool.settled(await pool.take(kind, never))));
+    expect(pool.found).toEqual({ ready: 2, "all-taken": 2, "first-of-kind": 1, "none-kept": 0 });
+  });
+
   it("starts one plainly for whoever finds none, and gives him whichever is ready first", async () => {
     const { pool, held, made } = makePool({ isHeld: true });
     const taken = Promise.all([1, 2, 3, 4].map(() => pool.take(usual, never)));
@@ -130,6 +173,7 @@ describe("the pool of pre-started processes", () => {
     await clock.advance(60_000);
     await settled();
     expect(made.map(({ manner }) => manner)).toEqual(["bare"]);
+    expect(pool.found).toEqual({ ready: 0, "all-taken": 0, "first-of-kind": 0, "none-kept": 1 });
   });
 
   it("replaces one that ended while it waited, and never gives away one that cannot be used", async () => {

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from "../../../kernel/clock.ts";
 import { LinkedQueue } from "../../../kernel/linked-queue.ts";
 import type { Logger } from "../../../kernel/logger.ts";
+import type { StartFigures } from "../driver.ts";
 import { type Flavour, flavourKey } from "./flavour.ts";
 import { type PoolSizes, poolTargets } from "./pool-targets.ts";
 import { StartRate } from "./start-rate.ts";
@@ -44,8 +45,10 @@ interface Shelf<Process> {
 }
 
 const reviewMs = 10_000;
-/** A start that has its process pays for no spawn: the next is made when its own first work is likely done. */
-const refillDelayMs = 25;
+/** So long after the last of those that got a process had its first work done, which its first call follows. */
+const refillDelayMs = 10;
+/** Nobody waits longer for them. */
+const refillDelayMsMax = 100;
 const failureDelayMsBase = 1000;
 const failureDelayMsMax = 60_000;
 
@@ -57,9 +60,13 @@ export class PreStartedPool<Process extends Waiter> implements AsyncDisposable {
   readonly #deps: PoolDeps<Process>;
   readonly #shelves = new Map<string, Shelf<Process>>();
   readonly #running = new Set<Promise<void>>();
+  /** Given away, with their first work to do. */
+  readonly #becoming = new Set<Process>();
+  readonly #found = { ready: 0, "all-taken": 0, "first-of-kind": 0, "none-kept": 0 };
   readonly #closing = new AbortController();
   readonly #review: Timer;
   #refill: Timer | undefined;
+  #refillByMs: number | undefined;
   #current: Shelf<Process>;
 
   /** Begins with the processes that wait when nothing happens, of the usual flavour. */
@@ -70,22 +77,32 @@ export class PreStartedPool<Process extends Waiter> implements AsyncDisposable {
     this.#adjust();
   }
 
-  /** The process is the caller's from then on. An abort rejects with the signal's reason. */
+  /** The process is the caller's from then on, who says when it is `settled`. An abort rejects with the signal's reason. */
   async take(flavour: Flavour, signal: AbortSignal): Promise<Process> {
     signal.throwIfAborted();
     this.#closing.signal.throwIfAborted();
+    const isFirst = !this.#shelves.has(flavourKey(flavour));
     const shelf = this.#shelfOf(flavour);
     shelf.rate.note(this.#deps.clock.monotonicMs());
     if (flavour.program === "node") this.#current = shelf;
     for (let process = shelf.ready.shift(); process !== undefined; process = shelf.ready.shift()) {
       if (!process.isUsable) continue;
+      this.#found.ready++;
+      this.#becoming.add(process);
       this.#adjustSoon();
       return process;
     }
+    this.#found[this.#deps.sizes.processesMax === 0 ? "none-kept" : isFirst ? "first-of-kind" : "all-taken"]++;
     const waited = wait(shelf.waiting, signal);
-    // Those that just got a process come first: spawning for others would take the processor from them.
-    if (this.#refill === undefined) this.#adjust();
+    this.#adjust();
     return await waited;
+  }
+
+  /** A process that was taken has done its first work, or never will. */
+  settled(process: Process): void {
+    if (!this.#becoming.delete(process) || this.#refill === undefined) return;
+    this.#adjustSoon();
+    this.#adjust();
   }
 
   /** A function of this flavour is likely to be called for the first time soon. */
@@ -96,6 +113,11 @@ export class PreStartedPool<Process extends Waiter> implements AsyncDisposable {
     if (flavour.program === "node") this.#current = shelf;
     shelf.expected.note(nowMs);
     this.#adjustSoon();
+  }
+
+  /** What those who took one found. */
+  get found(): StartFigures["found"] {
+    return { ...this.#found };
   }
 
   /** How many wait ready now. */
@@ -115,11 +137,24 @@ export class PreStartedPool<Process extends Waiter> implements AsyncDisposable {
     await Promise.all(shelves.flatMap(({ ready }) => ready.splice(0).map((process) => process.destroy())));
   }
 
+  /** When those that just got a process are done with their first work, or have had time enough. */
   #adjustSoon(): void {
-    this.#refill ??= this.#deps.clock.schedule(refillDelayMs, () => {
+    const { clock } = this.#deps;
+    const nowMs = clock.monotonicMs();
+    this.#refillByMs ??= nowMs + refillDelayMsMax;
+    const leftMs = Math.max(0, this.#refillByMs - nowMs);
+    this.#refill?.cancel();
+    this.#refill = clock.schedule(this.#becoming.size === 0 ? Math.min(refillDelayMs, leftMs) : leftMs, () => {
       this.#refill = undefined;
+      this.#refillByMs = undefined;
       this.#adjust();
     });
+  }
+
+  /** Spawning would take the processor from those that have their first work to do. */
+  get #startsMax(): number {
+    const busy = this.#refill === undefined ? 0 : this.#becoming.size;
+    return this.#deps.startsAtOnceMax - busy;
   }
 
   #shelfOf(flavour: Flavour): Shelf<Process> {
@@ -137,14 +172,14 @@ export class PreStartedPool<Process extends Waiter> implements AsyncDisposable {
     return shelf;
   }
 
-  /** Starts what lacks and ends what is too much. */
+  /** Starts what lacks, or until the refill is due only for those who wait, and ends what is too much. */
   #adjust(): void {
     if (this.#closing.signal.aborted) return;
     const shelves = [...this.#shelves.values()];
     const targets = this.#targets(shelves);
     const surplus = shelves.flatMap(({ ready }, index) => ready.splice(targets[index] ?? 0));
     for (const process of surplus) process.destroyUnasked();
-    while (this.#running.size < this.#deps.startsAtOnceMax) {
+    while (this.#running.size < this.#startsMax) {
       const next = this.#nextStart(shelves, targets);
       if (next === undefined) return;
       this.#start(next.shelf, next.manner);
@@ -168,6 +203,7 @@ export class PreStartedPool<Process extends Waiter> implements AsyncDisposable {
   ): { readonly shelf: Shelf<Process>; readonly manner: "warm" | "bare" } | undefined {
     const waited = shelves.find(({ waiting, starting }) => waiting.size > starting);
     if (waited !== undefined) return { shelf: waited, manner: "bare" };
+    if (this.#refill !== undefined) return undefined;
     const nowMs = this.#deps.clock.monotonicMs();
     const lacking = shelves.find(({ waiting, ready, starting, notBeforeMs }, index) => {
       const coming = ready.length + starting - waiting.size;

@@ -1,14 +1,16 @@
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir } from "node:fs/promises";
-import { Server } from "node:net";
+import { chown, mkdir } from "node:fs/promises";
+import { Server, Socket } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { assert } from "../../../kernel/assert.ts";
-import type { OutputLine } from "../driver.ts";
+import type { Inspector, OutputLine } from "../driver.ts";
 import { type Assignment, ReadyMessage } from "./assignment.ts";
+import { CredentialDirectory } from "./credential-directory.ts";
 import type { InstanceStdio } from "./descriptor-guard.ts";
 import type { Flavour } from "./flavour.ts";
+import { InspectorChannel } from "./inspector-channel.ts";
 import { type InstanceDirectory, makeInstanceDirectory, recordProcess } from "./instance-directory.ts";
 import { InstanceDoor } from "./instance-door.ts";
 import { listenerOf } from "./launch-environment.ts";
@@ -39,8 +41,8 @@ export interface PreStart {
   /** Becomes the name of its directory. */
   readonly id: string;
   readonly flavour: Flavour;
-  /** bare: somebody waits for it already. */
-  readonly manner: "warm" | "bare";
+  /** bare: somebody waits for it already; inspectable: the same, and it keeps its channel. */
+  readonly manner: "warm" | "bare" | "inspectable";
 }
 
 const insideDirectory = fileURLToPath(new URL("./inside", import.meta.url));
@@ -58,8 +60,10 @@ export class PreStartedProcess implements Waiter {
   readonly entry: SandboxEntry;
   /** Where its code must be put before it is assigned; undefined: it can be led to code anywhere. */
   readonly codeDirectory: string | undefined;
+  readonly credentials: CredentialDirectory;
   readonly door: InstanceDoor;
   readonly #channel: ChildProcess;
+  readonly #assignments: Socket;
 
   private constructor(made: Made & { readonly flavour: Flavour; readonly door: InstanceDoor }) {
     this.flavour = made.flavour;
@@ -67,27 +71,31 @@ export class PreStartedProcess implements Waiter {
     this.directory = made.directory;
     this.entry = made.entry;
     this.codeDirectory = made.codeDirectory;
+    this.credentials = new CredentialDirectory(made.place.credentialsDirectory, made.entry.uid);
     this.door = made.door;
     this.#channel = made.channel;
+    this.#assignments = made.assignments;
     void made.group.ended.then(() => made.door.close());
   }
 
   /** Resolves when it is ready. Rejects when it cannot be started, and with the signal's reason; nothing is left then. */
   static async start(deps: PreStartDeps, start: PreStart, signal: AbortSignal): Promise<PreStartedProcess> {
     const made = await make(deps, start, signal);
+    let door: InstanceDoor | undefined;
     try {
       const { flavour } = start;
-      const door = await becomesReady(made, signal);
+      door = await becomesReady(made, signal);
       await deps.sandbox.attach(made.group.group, made.place);
       return new PreStartedProcess({ ...made, flavour, door: door ?? (await InstanceDoor.open()) });
     } catch (error) {
+      door?.close();
       await made.group.destroy();
       throw error;
     }
   }
 
   get isUsable(): boolean {
-    return !this.group.isEnding && this.#channel.connected;
+    return !this.group.isEnding && !this.#assignments.destroyed;
   }
 
   get ended(): Promise<unknown> {
@@ -104,12 +112,18 @@ export class PreStartedProcess implements Waiter {
 
   /** Once only. What goes wrong from now on is seen by how the process ends. */
   assign(assignment: Assignment): void {
-    this.#channel.send(assignment, () => {});
+    this.#assignments.end(`${JSON.stringify(assignment)}\n`);
+  }
+
+  /** Of one that is assigned to `inspect`: before it is. */
+  leadToInspector(onOpen: (inspector: Inspector) => void): void {
+    InspectorChannel.lead(this.#channel, onOpen);
   }
 }
 
 interface Made {
   readonly channel: ChildProcess;
+  readonly assignments: Socket;
   readonly group: ProcessGroup;
   readonly directory: InstanceDirectory;
   readonly place: SandboxPlace;
@@ -126,18 +140,27 @@ async function make(deps: PreStartDeps, { id, flavour, manner }: PreStart, signa
     const isOpen = deps.sandbox.abilities.isolation === "none";
     const codeDirectory = isOpen ? undefined : join(directory.path, "code");
     if (codeDirectory !== undefined) await mkdir(codeDirectory, { mode: 0o755 });
+    const credentialsDirectory = join(directory.path, "credentials");
+    await mkdir(credentialsDirectory, { mode: 0o700 });
     const place: SandboxPlace = {
       instance: directory,
       codeDirectory: codeDirectory ?? directory.path,
+      credentialsDirectory,
       network: flavour.network,
       readable: [deps.host.nodePath, insideDirectory, ...flavour.readable],
     };
     const entry = deps.sandbox.enter(place);
+    if (entry.uid !== undefined) await chown(credentialsDirectory, entry.uid, entry.uid);
     await deps.spawnTurns.next();
     signal.throwIfAborted();
-    const command = commandOf(deps, { flavour, manner }, entry);
+    const { stdio, assignments: descriptor } = stdioOf(deps.stdio, entry);
+    const command = commandOf(deps, { flavour, manner, descriptor }, entry);
     const environment = { FN_LISTENER: listenerOf(directory.socketDirectory) };
-    const spawned = await spawnGroup(command, { environment, stdio: stdioOf(deps.stdio, entry) });
+    const spawned = await spawnGroup(command, { environment, stdio });
+    const assignments = spawned.process.stdio[descriptor];
+    assert(assignments instanceof Socket, "the descriptor is a pipe");
+    // One that nobody reads any more; the end of the process says the rest.
+    assignments.on("error", () => {}).resume();
     const said: string[] = [];
     const line = ({ bytes }: OutputLine) => said.length < saidLinesMax && said.push(Buffer.from(bytes).toString());
     group = new ProcessGroup(deps.keepers, spawned, {
@@ -147,7 +170,7 @@ async function make(deps: PreStartDeps, { id, flavour, manner }: PreStart, signa
     });
     void group.gone.then(() => deps.onGone(directory));
     await recordProcess(directory, group.group);
-    return { channel: spawned.process, group, directory, place, entry, codeDirectory, said };
+    return { channel: spawned.process, assignments, group, directory, place, entry, codeDirectory, said };
   } catch (error) {
     if (group === undefined) deps.onGone(directory);
     else await group.destroy();
@@ -158,7 +181,7 @@ async function make(deps: PreStartDeps, { id, flavour, manner }: PreStart, signa
 /** The program that waits and what it must know before it is told anything. */
 function commandOf(
   { host, sandbox }: PreStartDeps,
-  { flavour, manner }: Pick<PreStart, "flavour" | "manner">,
+  { flavour, manner, descriptor }: Pick<PreStart, "flavour" | "manner"> & { readonly descriptor: number },
   entry: SandboxEntry,
 ): readonly string[] {
   const door = sandbox.hasOwnLoopback ? "door" : "no-door";
@@ -170,16 +193,23 @@ function commandOf(
   };
   // The kernel sends the signal when the server's thread ends, so not even one that spins outlives the server.
   const guard = host.setprivPath === undefined ? [] : [host.setprivPath, "--pdeathsig", "KILL", "--"];
-  return [...guard, ...entry.prefix, ...programs[flavour.program], entry.socketDirectory, manner, door];
+  const words = [entry.socketDirectory, manner, door, String(descriptor)];
+  return [...guard, ...entry.prefix, ...programs[flavour.program], ...words];
 }
 
-function stdioOf(guarded: InstanceStdio, entry: SandboxEntry): StdioOptions {
+/** With a channel, and a pipe for the assignment at the descriptor `assignments`. */
+function stdioOf(
+  guarded: InstanceStdio,
+  { descriptors }: SandboxEntry,
+): { readonly stdio: StdioOptions; readonly assignments: number } {
   const stdio: (InstanceStdio[number] | "ipc")[] = [...guarded];
-  for (const [number, descriptor] of entry.descriptors) stdio[number] = descriptor;
-  let channel = 3;
-  while (entry.descriptors.has(channel)) channel++;
+  for (const [number, descriptor] of descriptors) stdio[number] = descriptor;
+  const free = (number: number): number => (descriptors.has(number) ? free(number + 1) : number);
+  const channel = free(3);
+  const assignments = free(channel + 1);
   stdio[channel] = "ipc";
-  return Array.from(stdio, (kind) => kind ?? "ignore");
+  stdio[assignments] = "pipe";
+  return { stdio: Array.from(stdio, (kind) => kind ?? "ignore"), assignments };
 }
 
 async function spawnGroup(
@@ -202,19 +232,26 @@ async function spawnGroup(
 /** Resolves with the door that it opened itself, where it had to. */
 function becomesReady({ channel, group, said }: Made, signal: AbortSignal): Promise<InstanceDoor | undefined> {
   return new Promise((resolve, reject) => {
+    let isSettled = false;
     const settle = (act: () => void) => {
-      channel.off("message", onMessage);
+      isSettled = true;
       signal.removeEventListener("abort", onAbort);
       act();
     };
-    const onMessage = (message: unknown, handle: unknown) =>
-      settle(() => {
-        const ready = ReadyMessage.safeParse(message);
-        if (!ready.success)
-          return reject(new Error("a process that starts said what none says", { cause: ready.error }));
-        const { doorPort } = ready.data;
-        resolve(doorPort !== undefined && handle instanceof Server ? new InstanceDoor(handle, doorPort) : undefined);
-      });
+    const onMessage = (message: unknown, handle: unknown) => {
+      const server = handle instanceof Server ? handle : undefined;
+      const ready = ReadyMessage.safeParse(message);
+      if (isSettled || !ready.success) {
+        // It would be open for ever, and keep the server running.
+        server?.close();
+        settle(() => reject(new Error("a process that starts said what none says", { cause: ready.error })));
+        return;
+      }
+      const { doorPort } = ready.data;
+      settle(() =>
+        resolve(doorPort !== undefined && server !== undefined ? new InstanceDoor(server, doorPort) : undefined),
+      );
+    };
     const onAbort = () => settle(() => reject(signal.reason));
     channel.on("message", onMessage);
     signal.addEventListener("abort", onAbort, { once: true });

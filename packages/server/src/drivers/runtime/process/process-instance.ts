@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Instance, InstanceEnd, InstanceSpec, OutputLine } from "../driver.ts";
+import type { CredentialFiles, Instance, InstanceEnd, InstanceSpec, OutputLine } from "../driver.ts";
 import type { PinnedSocket } from "./pinned-socket.ts";
 import type { PreStartedProcess } from "./pre-started-process.ts";
 import type { ProcessGroup } from "./process-group.ts";
@@ -18,6 +18,7 @@ export class ProcessInstance implements Instance {
   readonly pid: number;
   readonly #group: ProcessGroup;
   readonly #door: PreStartedProcess["door"];
+  readonly #credentials: PreStartedProcess["credentials"];
   readonly #onLine: (line: OutputLine) => void;
   #limiter: InstanceLimiter | undefined;
   #socket: PinnedSocket | undefined;
@@ -31,6 +32,7 @@ export class ProcessInstance implements Instance {
     this.pid = process.group.group;
     this.gone = process.group.gone;
     this.#door = process.door;
+    this.#credentials = process.credentials;
     this.#onLine = spec.onLine;
     process.group.sendLinesTo((line) => {
       if (isNode && line.stream === "stderr") this.#notice(line);
@@ -58,6 +60,10 @@ export class ProcessInstance implements Instance {
 
   connect(): Duplex {
     return connect({ path: this.#socket?.path ?? "" });
+  }
+
+  async replaceCredentials(files: CredentialFiles): Promise<void> {
+    if (!this.#group.isEnding) this.#credentials.write(files);
   }
 
   memoryBytes(): number | undefined {

@@ -1,22 +1,29 @@
 import type { Worker } from "node:worker_threads";
+import type { Clock } from "../../../kernel/clock.ts";
+import { IdleTimer } from "../../../kernel/idle-timer.ts";
 import { startThread } from "../../../kernel/start-thread.ts";
 import type { FindRequest, GroupUse, LookRequest, WatchReply, WatchRequest } from "./process-watch-worker.ts";
 
 type Waiting = PromiseWithResolvers<WatchReply>;
 
+/** While instances run, looks come several times a second. */
+const idleMs = 60_000;
+
 /**
  * Looks at the processes of the machine through /proc, in a thread of its own: walking all of them takes milliseconds
- * that calls must not wait for. The thread starts with the first look.
+ * that calls must not wait for. The thread starts with a look and ends when there was none for a minute.
  */
 export class ProcessWatch implements AsyncDisposable {
   readonly #memoryDirectories: readonly string[];
   readonly #waiting = new Map<number, Waiting>();
+  readonly #idle: IdleTimer;
   #worker: Worker | undefined;
   #lastId = 0;
 
   /** `memoryDirectories`: inside the instances, whose files count as memory of theirs. */
-  constructor(memoryDirectories: readonly string[] = []) {
+  constructor(clock: Clock, memoryDirectories: readonly string[] = []) {
     this.#memoryDirectories = memoryDirectories;
+    this.#idle = new IdleTimer(clock, idleMs, () => this.#endThread());
   }
 
   /** One entry for each process group asked for: what is in it, in its leader's session, or descends from those. */
@@ -30,18 +37,27 @@ export class ProcessWatch implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const worker = this.#worker;
-    this.#worker = undefined;
-    await worker?.terminate();
+    this.#idle[Symbol.dispose]();
+    await this.#worker?.terminate();
   }
 
   #ask(asked: LookRequest | FindRequest): Promise<WatchReply> {
+    this.#idle.used();
     const waiting: Waiting = Promise.withResolvers();
     const request: WatchRequest = { ...asked, id: ++this.#lastId };
     this.#waiting.set(request.id, waiting);
     this.#worker ??= this.#start();
     this.#worker.postMessage(request);
     return waiting.promise;
+  }
+
+  #endThread(): void {
+    if (this.#waiting.size > 0) {
+      this.#idle.used();
+      return;
+    }
+    void this.#worker?.terminate();
+    this.#worker = undefined;
   }
 
   #start(): Worker {
@@ -58,7 +74,8 @@ export class ProcessWatch implements AsyncDisposable {
 
   /** The next look starts a new thread. */
   #fail(worker: Worker, error: unknown): void {
-    if (this.#worker === worker) this.#worker = undefined;
+    if (this.#worker !== worker) return;
+    this.#worker = undefined;
     for (const waiting of this.#waiting.values()) waiting.reject(error);
     this.#waiting.clear();
   }

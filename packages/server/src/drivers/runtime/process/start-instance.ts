@@ -1,10 +1,10 @@
 import type { InstanceEnd, InstanceSpec, StartResult } from "../driver.ts";
 import { fillCodeDirectory } from "./code-directory.ts";
 import { readEntryPoint } from "./entry-point.ts";
-import { unconfinedFlavour } from "./flavour.ts";
+import { type Flavour, unconfinedFlavour } from "./flavour.ts";
 import type { HostPrograms } from "./host-programs.ts";
 import { environmentRefusal } from "./launch-environment.ts";
-import { assignmentOf, type LaunchHost, type LaunchPlan, planLaunch } from "./launch-plan.ts";
+import { assignmentOf, type LaunchHost, type LaunchPlan, memoryMiBMaxOf, planLaunch } from "./launch-plan.ts";
 import { PinnedSocket } from "./pinned-socket.ts";
 import type { PreStartedPool } from "./pre-started-pool.ts";
 import type { PreStartedProcess } from "./pre-started-process.ts";
@@ -17,10 +17,14 @@ export interface StartDeps {
   readonly host: LaunchHost;
   readonly programs: HostPrograms;
   readonly pool: PreStartedPool<PreStartedProcess>;
+  /** Starts a process that keeps its channel, which those that wait have not. */
+  readonly startInspectable: (flavour: Flavour, signal: AbortSignal) => Promise<PreStartedProcess>;
   readonly sandbox: Sandbox;
   readonly keepers: GroupKeepers;
   /** Of one instance, beside the memory of its function. */
   readonly limits: Omit<InstanceLimits, "memoryMiB">;
+  /** The process that it takes starts another program. */
+  readonly onPlainStart: () => void;
   /** A process is the instance's from now on, until it is gone. */
   readonly onInstance: (instance: ProcessInstance) => void;
 }
@@ -40,11 +44,16 @@ export async function startInstance(deps: StartDeps, start: Start, signal: Abort
   if (refusal !== undefined) return { kind: "failed", how: `its process could not be made: ${refusal}` };
   const node = await deps.programs.node(entry.runtime);
   const plan = planLaunch({ spec, entry, node }, deps.host);
+  if (plan.kind === "not-inspectable") return plan;
   if (plan.kind === "refused") return { kind: "failed", how: plan.how };
   const isOpen = deps.sandbox.abilities.isolation === "none";
   if (spec.network === "outbound" && deps.sandbox.outboundRefusal !== undefined)
     return { kind: "failed", how: deps.sandbox.outboundRefusal };
-  const process = await deps.pool.take(isOpen ? unconfinedFlavour(plan.flavour) : plan.flavour, signal);
+  const flavour = isOpen ? unconfinedFlavour(plan.flavour) : plan.flavour;
+  if (plan.note !== undefined) deps.onPlainStart();
+  const process = await (plan.become.kind === "inspect"
+    ? deps.startInspectable(flavour, signal)
+    : deps.pool.take(flavour, signal));
   const instance = new ProcessInstance(process, { spec, isNode: plan.isNode });
   deps.onInstance(instance);
   try {
@@ -59,6 +68,8 @@ export async function startInstance(deps: StartDeps, start: Start, signal: Abort
   } catch (error) {
     await instance.destroy();
     throw error;
+  } finally {
+    deps.pool.settled(process);
   }
 }
 
@@ -83,7 +94,7 @@ async function becomeFunction(deps: StartDeps, becoming: Becoming, signal: Abort
   const { spec, bundleDirectory, process, instance, plan } = becoming;
   const { codeDirectory, directory, entry, door } = process;
   const [limiter] = await Promise.all([
-    deps.sandbox.limit(process.group.group, { ...deps.limits, memoryMiB: spec.memoryMiB }),
+    deps.sandbox.limit(process.group.group, { ...deps.limits, memoryMiB: memoryMiBMaxOf(spec) }),
     codeDirectory === undefined ? undefined : fillCodeDirectory(codeDirectory, bundleDirectory),
   ]);
   instance.limitedBy(limiter);
@@ -92,8 +103,10 @@ async function becomeFunction(deps: StartDeps, becoming: Becoming, signal: Abort
     .catch((error: unknown) => deps.keepers.logger.warn("limits of an instance could not be removed", { error }));
   if (plan.note !== undefined) instance.note(plan.note);
   using socket = new SocketWatch(limiter.socketDirectory ?? directory.socketDirectory, deps.keepers.clock);
+  await instance.replaceCredentials(await spec.credentials.files);
   const inside = codeDirectory === undefined ? bundleDirectory : entry.codeDirectory;
   const place = { ...entry, codeDirectory: inside, doorPort: door.port };
+  if (spec.onInspector !== undefined) process.leadToInspector(spec.onInspector);
   process.assign(assignmentOf({ spec, plan }, deps.host, place));
   return pinned(await firstOutcome({ instance, socket, spec, deps }, signal));
 }

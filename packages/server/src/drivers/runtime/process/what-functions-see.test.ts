@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { removeTree } from "../../../kernel/archive/index.ts";
 import { systemClock } from "../../../kernel/clock.ts";
 import { silentLogger } from "../../../kernel/logger.ts";
+import { noCredentials } from "../../../testing/no-credentials.ts";
 import { type BundleEntry, packBundle } from "../../../testing/pack-bundle.ts";
 import type { InstanceSpec, OutputLine, RuntimeDriver } from "../driver.ts";
 import { createProcessRuntime } from "./create-process-runtime.ts";
@@ -58,6 +59,7 @@ async function run(
       ...{ instanceId: `I${++started}`, image, memoryMiB: 128, environment, startTimeoutMs: 10_000, network: "none" },
       ...{ functionId: "F", functionName: "f", applicationId: "A", applicationName: "a" },
       onLine: (line) => lines.push(line),
+      credentials: noCredentials,
       onDoorConnection: (connection) => connection.destroy(),
     },
     never,

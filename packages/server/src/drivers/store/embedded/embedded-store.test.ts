@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { idPrefixAt } from "../../../kernel/ids.ts";
 import { seededRandom } from "../../../kernel/random.ts";
+import { connections } from "../../../testing/connections.ts";
 import { ManualClock } from "../../../testing/manual-clock.ts";
 import { facts } from "../../../testing/store-bench.ts";
 import { testStore } from "../../../testing/stores.ts";
@@ -53,6 +54,48 @@ describe("the embedded store", () => {
     freeBytes = 50;
     await store.apply([add(store, "c")]);
     expect(await facts(store)).toEqual({ a: "1", c: "1" });
+  });
+
+  it("reads with the thread that writes until many reads have to wait, and from then on with another", async () => {
+    await using store = await open();
+    await store.apply([add(store, "a")]);
+    for (let read = 0; read < 20; read++) expect(await facts(store)).toEqual({ a: "1" });
+    const readWhileWriting = (key: string) => Promise.all([store.apply([add(store, key)]), facts(store)]);
+    await readWhileWriting("b");
+    expect(connections(file)).toBe(1);
+    for (let write = 0; write < 10; write++) {
+      const [, seen] = await readWhileWriting(`c${write}`);
+      expect(seen).toMatchObject({ a: "1", b: "1", ...(write > 0 && { [`c${write - 1}`]: "1" }) });
+    }
+    expect(connections(file)).toBe(2);
+  });
+
+  it("ends all threads of a store that nobody waits for, and loses nothing", async () => {
+    const clock = new ManualClock();
+    await using store = await open({ clock, isBackground: true });
+    await store.apply([add(store, "a")]);
+    expect(await facts(store)).toEqual({ a: "1" });
+    for (const name of ["b", "c"]) {
+      await clock.advance(60_000);
+      await expect.poll(() => connections(file)).toBe(0);
+      await Promise.all([store.apply([add(store, `${name}1`)]), store.apply([add(store, `${name}2`)])]);
+    }
+    await clock.advance(60_000);
+    expect(Object.keys(await facts(store)).sort()).toEqual(["a", "b1", "b2", "c1", "c2"]);
+  });
+
+  it("closes while its threads are being ended or started", async () => {
+    const clock = new ManualClock();
+    const store = await open({ clock, isBackground: true });
+    await store.apply([add(store, "a")]);
+    await clock.advance(60_000);
+    const written = store.apply([add(store, "b")]);
+    await store[Symbol.asyncDispose]();
+    expect(await written).toMatchObject({ kind: "applied" });
+    expect(connections(file)).toBe(0);
+    await expect(facts(store)).rejects.toMatchObject({ code: "store-unavailable" });
+    await using again = await open();
+    expect(await facts(again)).toEqual({ a: "1", b: "1" });
   });
 
   it("loses nothing it acknowledged when the file cannot grow, and goes on once there is room", async () => {

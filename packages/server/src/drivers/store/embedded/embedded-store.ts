@@ -16,7 +16,7 @@ import {
 } from "../driver.ts";
 import { HintListeners } from "../hint-listeners.ts";
 import { type OpenTransaction, runInteractive, TransactionScope } from "../interactive-transaction.ts";
-import { compileMigrations } from "../migrations/plan-migrations.ts";
+import { compileMigrations } from "../migrations/compile-migrations.ts";
 import { kyselyOver } from "../query-runner.ts";
 import { DatabaseThread } from "./database-thread.ts";
 import { type ReadRoom, roomOf } from "./disk-room.ts";
@@ -32,7 +32,7 @@ export interface EmbeddedStoreOptions {
   /** The file may not grow beyond; as far as the disk goes, unless given. */
   readonly bytesMax?: number;
   readonly transactionMsMax?: number;
-  /** Nobody waits for its writes: they give way to everything else. */
+  /** Nobody waits for it: its writes give way to everything else, and its threads end while nothing is asked of them. */
   readonly isBackground?: boolean;
 }
 
@@ -42,22 +42,21 @@ export interface EmbeddedStoreOptions {
  */
 export async function openEmbeddedStore<Tables>(options: EmbeddedStoreOptions): Promise<Store<Tables>> {
   const readRoom = options.readRoom ?? roomOf(dirname(options.file));
-  const shared = {
+  const { clock, isBackground = false } = options;
+  const data = {
     file: options.file,
     migrations: compileMigrations(options.migrations, "embedded"),
-    nowMs: options.clock.nowMs(),
+    nowMs: clock.nowMs(),
     bytesMax: options.bytesMax,
-    isBackground: options.isBackground ?? false,
+    isBackground,
   };
-  const freeBytes = () => readRoom().freeBytes;
-  const writer = new DatabaseThread({ ...shared, role: "writer" }, freeBytes);
-  const reader = new DatabaseThread({ ...shared, role: "reader" }, freeBytes);
+  const shared = { clock, freeBytes: () => readRoom().freeBytes };
+  const writer = new DatabaseThread({ ...shared, data: { ...data, role: "writer" }, sleeps: isBackground });
+  const reader = new DatabaseThread({ ...shared, data: { ...data, role: "reader" }, sleeps: true });
   try {
-    await writer.ask({ kind: "open" });
-    await reader.ask({ kind: "open" });
+    await writer.open();
     return new EmbeddedStore<Tables>(options, { writer, reader, readRoom });
   } catch (error) {
-    await reader.close();
     await writer.close();
     throw error;
   }
@@ -74,15 +73,20 @@ class EmbeddedStore<Tables> implements Store<Tables> {
   readonly claimsSkipLocked = false;
   readonly db: Kysely<Tables>;
   readonly #clock: Clock;
+  readonly #isBackground: boolean;
   readonly #transactionMsMax: number;
   readonly #parts: Parts;
   readonly #writer: Writer;
   readonly #scope = new TransactionScope();
   readonly #hints = new HintListeners();
+  /** Reads that found the writer busy since then. */
+  #waited = 0;
+  #waitedSinceMs = 0;
   #closing: Promise<void> | undefined;
 
   constructor(options: EmbeddedStoreOptions, parts: Parts) {
     this.#clock = options.clock;
+    this.#isBackground = options.isBackground ?? false;
     this.#transactionMsMax = options.transactionMsMax ?? transactionMsMax;
     this.#parts = parts;
     this.#writer = new Writer(parts.writer, () => this.#requireRoom());
@@ -163,12 +167,25 @@ class EmbeddedStore<Tables> implements Store<Tables> {
 
   async #ask(text: string, query?: CompiledQuery): Promise<StatementResult> {
     const parameters = query === undefined ? [] : bindParameters(query);
-    const reply = await this.#parts.reader.ask({
-      kind: "run",
-      statement: { sql: text, parameters, rows: undefined, expect: "any" },
-    });
+    const statement = { sql: text, parameters, rows: undefined, expect: "any" } as const;
+    const { reader, writer } = this.#parts;
+    const read = { kind: "read", statement } as const;
+    const reply = await (this.#readsWithWriter() ? this.#writer.inTurn(() => writer.ask(read)) : reader.ask(read));
     assert(reply.kind === "result", "a statement is answered with its result");
     return reply.result;
+  }
+
+  /** Where little happens one thread does all of it. Once reads have to wait for it often, they have their own. */
+  #readsWithWriter(): boolean {
+    if (this.#isBackground || this.#parts.reader.isAwake || this.#writer.isHeld) return false;
+    if (this.#writer.isIdle) return true;
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - this.#waitedSinceMs >= 1_000) {
+      this.#waitedSinceMs = nowMs;
+      this.#waited = 0;
+    }
+    this.#waited++;
+    return this.#waited <= waitingReadsPerSecond;
   }
 
   #openTransaction(): OpenTransaction {
@@ -191,6 +208,8 @@ class EmbeddedStore<Tables> implements Store<Tables> {
   }
 }
 
+/** An idle server looks for changes and for work this often at most. */
+const waitingReadsPerSecond = 8;
 /** Removed in one commit: short enough that other writes do not wait for it. */
 const trimmedRows = 2_000;
 /** Given back to the file system after a trim; the rest stays free for new rows. */

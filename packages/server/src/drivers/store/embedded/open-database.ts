@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import { type CompiledMigration, planMigrations } from "../migrations/plan-migrations.ts";
+import type { CompiledMigration } from "../migrations/compile-migrations.ts";
+import { planMigrations } from "../migrations/plan-migrations.ts";
 import { DamagedError } from "./sqlite-failure.ts";
 import type { ThreadData } from "./thread-messages.ts";
 import { hasLostCommits } from "./write-ahead-log.ts";

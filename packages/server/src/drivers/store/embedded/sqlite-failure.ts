@@ -1,7 +1,7 @@
 /** What went wrong in SQLite, in a form that can be sent between threads. */
 export interface SqliteFailure {
-  /** `unique`, `readonly` and `bug` concern one statement; after the others nothing can be written. */
-  readonly kind: "unique" | "full" | "unavailable" | "damaged" | "readonly" | "bug";
+  /** `unique`, `forbidden`, `readonly` and `bug` concern one statement; after the others nothing can be written. */
+  readonly kind: "unique" | "full" | "unavailable" | "damaged" | "forbidden" | "readonly" | "bug";
   readonly reason: string;
   /** What is damaged, when it is another file than the database. */
   readonly file?: string;

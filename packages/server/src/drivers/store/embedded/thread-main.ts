@@ -35,7 +35,9 @@ function answer(request: ThreadRequest): ThreadReply {
     return perform(request);
   } catch (error) {
     if (error instanceof UnfitError) return { kind: "unfit", reason: error.message };
-    return { kind: "failed", failure: sqliteFailure(error) };
+    const failure = sqliteFailure(error);
+    const isForbidden = request.kind === "read" && failure.kind === "readonly";
+    return { kind: "failed", failure: isForbidden ? { ...failure, kind: "forbidden" } : failure };
   }
 }
 
@@ -62,6 +64,8 @@ function performOn(
       return { kind: "group", outcomes: writeGroup(database, cache, request.batches) };
     case "run":
       return { kind: "result", result: cache.run(request.statement) };
+    case "read":
+      return { kind: "result", result: readOnly(database, () => cache.run(request.statement)) };
     case "begin":
       rollback(database);
       database.exec("begin immediate");
@@ -77,5 +81,16 @@ function performOn(
       return { kind: "done" };
     default:
       return request satisfies never;
+  }
+}
+
+/** The connection of the reader cannot write anyway. */
+function readOnly<T>(database: DatabaseSync, read: () => T): T {
+  if (data.role === "reader") return read();
+  database.exec("pragma query_only = on");
+  try {
+    return read();
+  } finally {
+    database.exec("pragma query_only = off");
   }
 }

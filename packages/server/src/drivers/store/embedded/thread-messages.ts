@@ -1,6 +1,6 @@
 import type { BoundStatement } from "../bind-statement.ts";
 import type { Applied, StatementResult } from "../driver.ts";
-import type { CompiledMigration } from "../migrations/plan-migrations.ts";
+import type { CompiledMigration } from "../migrations/compile-migrations.ts";
 import type { SqliteFailure } from "./sqlite-failure.ts";
 
 /** What the threads of the embedded store are started with. */
@@ -23,6 +23,8 @@ export type ThreadRequest =
   | { readonly kind: "group"; readonly batches: readonly (readonly BoundStatement[])[] }
   | { readonly kind: "begin" | "commit" | "rollback" }
   | { readonly kind: "run"; readonly statement: BoundStatement }
+  /** As `run`, but a statement that would write is `forbidden`. */
+  | { readonly kind: "read"; readonly statement: BoundStatement }
   /** Gives free pages back to the file system. */
   | { readonly kind: "shrink"; readonly pagesMax: number }
   | { readonly kind: "close" };

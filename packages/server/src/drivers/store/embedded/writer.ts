@@ -18,6 +18,7 @@ export class Writer {
   readonly #batches = new LinkedQueue<WaitingBatch>();
   readonly #transactions = new LinkedQueue<() => Promise<void>>();
   readonly #closed = Promise.withResolvers<void>();
+  #holders = 0;
   #isClosing = false;
   #state: "idle" | "woken" | "busy" = "idle";
   #lastTurn: "group" | "transaction" = "transaction";
@@ -25,6 +26,16 @@ export class Writer {
   constructor(thread: DatabaseThread, requireRoom: () => void) {
     this.#thread = thread;
     this.#requireRoom = requireRoom;
+  }
+
+  /** Nothing is done now, and nothing waits. */
+  get isIdle(): boolean {
+    return this.#state === "idle";
+  }
+
+  /** What runs now, or waits, may last as long as somebody wishes. */
+  get isHeld(): boolean {
+    return this.#holders > 0;
   }
 
   /** `frees`: it makes room, so it runs on a full disk as well. */
@@ -36,8 +47,18 @@ export class Writer {
     });
   }
 
-  /** Runs `task` while nothing else uses the thread. */
-  exclusively<T>(task: () => Promise<T>): Promise<T> {
+  /** Runs `task`, which decides how long it lasts, while nothing else uses the thread. */
+  async exclusively<T>(task: () => Promise<T>): Promise<T> {
+    this.#holders++;
+    try {
+      return await this.inTurn(task);
+    } finally {
+      this.#holders--;
+    }
+  }
+
+  /** The same for a task that is one request to the thread. */
+  inTurn<T>(task: () => Promise<T>): Promise<T> {
     if (this.#isClosing || this.#transactions.size >= transactionsWaitingMax) return Promise.reject(this.#refusal());
     return new Promise((resolve, reject) => {
       this.#transactions.push(() => task().then(resolve, reject));

@@ -1,17 +1,20 @@
 import { expect, it } from "vitest";
 import type { Migration } from "../driver.ts";
+import { compileMigrations } from "./compile-migrations.ts";
 import { mainMigrations } from "./main-migrations.ts";
-import { compileMigrations, planMigrations } from "./plan-migrations.ts";
+import { planMigrations } from "./plan-migrations.ts";
 import { telemetryMigrations } from "./telemetry-migrations.ts";
 
 /** Of everything that was released. A line is added with each new migration and never changed. */
 const released = {
   embedded: {
     "0001-foundation": "54379201ea433fd0fbb2b0c26d5b79553ccb2e4c3a7dcdadd382fff48e211ba8",
+    "0002-access": "4fbe0ad47c571ebee3ed6afe8d0478f8c812ad1c74521d7f3ae7a2308bbccefe",
     "0001-calls-and-logs": "ec1f3e55c80f7f294cd8ede2a5f9e19f5a3753bb23da9dcfba180d186b2fb556",
   },
   postgres: {
     "0001-foundation": "37e3f4695050fbbe87fc1908e06e04170b259a8736a156740e8adb5cf2ef37dc",
+    "0002-access": "7d606bd647215efcf581c73845768afb4208887dd57368e2775881540c48bc54",
     "0001-calls-and-logs": "422f7eb4cf12f50f9a9108adaab9d58d57a1679a4bb62db87a10b8f474a54672",
   },
 };

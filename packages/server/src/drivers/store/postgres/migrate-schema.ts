@@ -1,7 +1,8 @@
 import { isProblem, Problem } from "@chaya/contract";
 import pg from "pg";
 import { assert } from "../../../kernel/assert.ts";
-import { type CompiledMigration, planMigrations } from "../migrations/plan-migrations.ts";
+import type { CompiledMigration } from "../migrations/compile-migrations.ts";
+import { planMigrations } from "../migrations/plan-migrations.ts";
 import { type ConnectionOptions, clientConfig } from "./connections.ts";
 import { postgresFailure } from "./postgres-failure.ts";
 

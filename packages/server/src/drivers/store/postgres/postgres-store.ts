@@ -17,7 +17,7 @@ import {
 } from "../driver.ts";
 import { HintListeners } from "../hint-listeners.ts";
 import { type OpenTransaction, runInteractive, TransactionScope } from "../interactive-transaction.ts";
-import { compileMigrations } from "../migrations/plan-migrations.ts";
+import { compileMigrations } from "../migrations/compile-migrations.ts";
 import { kyselyOver } from "../query-runner.ts";
 import { AppendGroup, isAppend } from "./append-group.ts";
 import { applyBatch, readResult } from "./apply-batch.ts";

@@ -10,6 +10,8 @@ const sourceMapMark = "\n//# sourceMappingURL=";
 /** Node reads a map as soon as it knows of it: a megabyte takes it ten milliseconds, which a first call need not pay. */
 const mapCharactersAtOnceMax = 128 * 1024;
 const mapDelayMs = 100;
+const importModuleDynamically = vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
+let isPrepared = false;
 
 /**
  * What runs the file, in the next turns; undefined: Node must do it itself. V8 refuses data of another version or
@@ -40,14 +42,18 @@ exports.cachedScript = function cachedScript(file, cacheFile) {
   };
 };
 
-/** @param {string} filename @param {string} source @param {Buffer} cachedData */
-function compile(filename, source, cachedData) {
-  const importModuleDynamically = vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
+/** Needed once, before the first script. Node warns at the first `import()` that goes this way: it is ours. */
+function prepare() {
+  isPrepared = true;
   const { emitWarning } = process;
-  // Node warns at the first `import()` that goes this way: it is ours.
   process.emitWarning = () => {};
   new vm.Script('import("node:vm")', { importModuleDynamically }).runInThisContext();
   process.emitWarning = emitWarning;
+}
+
+/** @param {string} filename @param {string} source @param {Buffer} cachedData */
+function compile(filename, source, cachedData) {
+  if (!isPrepared) prepare();
   const columnOffset = -(/** @type {any} */ (Module).wrapper[0].length);
   const options = { filename, columnOffset, cachedData, importModuleDynamically };
   return new vm.Script(Module.wrap(source), options).runInThisContext();

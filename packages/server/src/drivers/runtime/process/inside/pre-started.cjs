@@ -1,12 +1,15 @@
 // @ts-check
 "use strict";
-// A process that was started before it is known what for: it warms up, waits for one assignment on its channel, becomes
-// that, and leaves nothing of itself for the function to see.
+// A process that was started before it is known what for: it warms up, waits for one assignment, becomes that, and leaves
+// nothing of itself for the function to see.
 //
-// usage: node pre-started.cjs SOCKET-DIRECTORY (warm|bare) (door|no-door)
+// usage: node pre-started.cjs SOCKET-DIRECTORY (warm|bare|inspectable) (door|no-door) DESCRIPTOR
 //
-// It tells `{ kind: "ready" }`, with the port of its door and the listening handle where the door must be opened in its
-// own network, and takes one `Assignment` (../assignment.ts). A stop of the channel before that is the server's end.
+// On its channel it tells `{ kind: "ready" }`, with the port of its door and the listening handle where the door must be
+// opened in its own network. It takes one `Assignment` (../assignment.ts), a line of JSON, from the descriptor, and waits
+// for it inside of the reading: nothing wakes up sooner. An end of either before that is the server's end. Only what is
+// inspectable keeps its channel.
+const fs = require("node:fs");
 const Module = require("node:module");
 const path = require("node:path");
 const net = require("node:net");
@@ -14,22 +17,28 @@ const { cachedScript } = require("./cached-script.cjs");
 
 /** @typedef {import("../assignment.ts").Assignment} Assignment */
 
-const [socketDirectory = "", manner, door] = process.argv.slice(2);
+const [socketDirectory = "", manner, door, descriptor] = process.argv.slice(2);
 /** What the channel adds to `process`. */
 const channelProperties = ["channel", "connected", "disconnect", "send"];
 const channelInternals = ["_channel", "_disconnect", "_handleQueue", "_pendingMessage", "_send"];
 /** What else listens for these events is the channel's. */
 const signalListeners = new Set(["startListeningIfSignal", "stopListeningIfSignal"]);
 const shellPath = "/bin/sh";
+const lineFeed = 0x0a;
+const assignmentBytes = 64 * 1024;
 
 void wait();
 
 async function wait() {
   process.once("disconnect", () => process.exit());
-  process.once("message", become);
   if (manner === "warm") await require("./warm-up.cjs").warmUp(path.join(socketDirectory, "w"));
   const own = door === "door" ? await openDoor() : undefined;
-  process.send?.({ kind: "ready", doorPort: own?.port }, own?.server, {}, () => own?.server.close());
+  await new Promise((sent) => process.send?.({ kind: "ready", doorPort: own?.port }, own?.server, {}, sent));
+  own?.server.close();
+  for (const name of Object.keys(process.env)) delete process.env[name];
+  if (manner !== "inspectable") vanish();
+  // When everything is closed that was, and from an empty stack.
+  setImmediate(() => setImmediate(() => become(takeAssignment(Number(descriptor)))));
 }
 
 /** @returns {Promise<{ server: import("node:net").Server, port: number }>} */
@@ -44,22 +53,28 @@ function openDoor() {
   });
 }
 
-/** @param {any} message What the server sent, an `Assignment`; nobody else has the channel. */
-function become(message) {
-  /** @type {Assignment} */
-  const assignment = message;
-  process.removeAllListeners("disconnect");
-  process.once("disconnect", () => start(assignment));
-  process.disconnect?.();
+/**
+ * @param {number} descriptor
+ * @returns {Assignment}
+ */
+function takeAssignment(descriptor) {
+  const chunks = [];
+  for (let chunk = Buffer.alloc(0); chunk.at(-1) !== lineFeed; chunks.push(chunk)) {
+    chunk = Buffer.allocUnsafe(assignmentBytes);
+    chunk = chunk.subarray(0, fs.readSync(descriptor, chunk));
+    if (chunk.length === 0) process.exit();
+  }
+  fs.closeSync(descriptor);
+  return JSON.parse(Buffer.concat(chunks).toString());
 }
 
 /** @param {Assignment} assignment */
-function start(assignment) {
-  for (const name of Object.keys(process.env)) delete process.env[name];
+function become(assignment) {
   Object.assign(process.env, assignment.environment);
   process.umask(0o022);
   process.chdir(assignment.directory);
-  vanish();
+  // What is inspected runs as a child, which sees nothing of this process.
+  if (assignment.kind === "inspect") return require("./inspected.cjs").run(assignment);
   switch (assignment.kind) {
     case "import":
       return runFile(assignment);
@@ -70,8 +85,10 @@ function start(assignment) {
   }
 }
 
-/** Takes away what a process without a channel and a main script of ours would not have. */
+/** Takes away what a process without a channel and modules of ours would not have. */
 function vanish() {
+  process.removeAllListeners("disconnect");
+  process.disconnect?.();
   for (const name of ["message", "disconnect", "internalMessage"]) process.removeAllListeners(name);
   for (const event of ["newListener", "removeListener"])
     for (const listener of process.listeners(/** @type {any} */ (event)))

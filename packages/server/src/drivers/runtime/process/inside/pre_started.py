@@ -1,11 +1,11 @@
 """An interpreter that was started before it is known what for: it waits for one assignment on its channel, becomes
 that, and leaves nothing of itself for the function to see.
 
-usage: python3 -s pre_started.py SOCKET-DIRECTORY (warm|bare) (door|no-door)
+usage: python3 -s pre_started.py SOCKET-DIRECTORY (warm|bare) (door|no-door) DESCRIPTOR
 
 The channel is the one that Node makes for a child: JSON lines over a socket whose number is in NODE_CHANNEL_FD. It says
 {"kind": "ready"}, with the port of its door and the listening socket where the door must be opened in its own network,
-and takes one Assignment (../assignment.ts). An end of the channel before that is the server's end.
+and takes one Assignment (../assignment.ts), a line of JSON, from the descriptor. An end of that before is the server's.
 """
 
 import importlib
@@ -23,13 +23,13 @@ MODULES = ["asyncio", "datetime", "functools", "http.server", "inspect", "loggin
 
 
 def main():
-    _, manner, door = sys.argv[1:4]
+    _, manner, door, descriptor = sys.argv[1:5]
     channel = socket.socket(fileno=int(os.environ["NODE_CHANNEL_FD"]))
     if manner == "warm":
         for name in MODULES:
             importlib.import_module(name)
     tell_ready(channel, door == "door")
-    assignment = take(channel)
+    assignment = take(int(descriptor))
     channel.close()
     enter(assignment)
     if assignment["kind"] == "python-fdk":
@@ -53,14 +53,12 @@ def line(message):
     return json.dumps(message).encode() + b"\n"
 
 
-def take(channel):
-    with channel.makefile("rb") as lines:
-        for text in lines:
-            message = json.loads(text)
-            # The rest is between Node and Node: it got the socket.
-            if "kind" in message:
-                return message
-    os._exit(0)
+def take(descriptor):
+    with open(descriptor, "rb") as lines:
+        text = lines.readline()
+    if not text:
+        os._exit(0)
+    return json.loads(text)
 
 
 def enter(assignment):

@@ -9,6 +9,7 @@ export interface Inside {
   readonly files: ReadonlyMap<string, string>;
   readonly hostName: string;
   readonly codeDirectory: string;
+  readonly credentialsDirectory: string;
   /** Of the platform: path outside → path inside. */
   readonly readable: ReadonlyMap<string, string>;
   readonly temporaryBytesMax: number;
@@ -21,7 +22,13 @@ export type Identity =
   /** The server is an ordinary user: the function is the same one to the kernel, in a user namespace without rights. */
   | { readonly kind: "user-namespace"; readonly uid: number };
 
-export const insidePaths = { code: "/function", sockets: "/run/chaya", temporary: "/tmp" } as const;
+export const insidePaths = {
+  code: "/function",
+  /** As in Oracle's containers. */
+  credentials: "/.oci-credentials",
+  sockets: "/run/chaya",
+  temporary: "/tmp",
+} as const;
 
 /** Descriptors that the words name. */
 export const wordDescriptors = { seccomp: 9, group: 8, passwd: 7 } as const;
@@ -67,6 +74,7 @@ export function bubblewrapWords(
     ...memoryFiles(insidePaths.sockets, socketsBytesMax, "0777"),
     ...readable(inside),
     ...["--ro-bind", inside.codeDirectory, insidePaths.code],
+    ...["--ro-bind", inside.credentialsDirectory, insidePaths.credentials],
     ...["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"],
     ...(options.hasSeccomp ? ["--seccomp", String(wordDescriptors.seccomp)] : []),
     "--",

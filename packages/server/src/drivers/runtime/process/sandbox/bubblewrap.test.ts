@@ -4,6 +4,7 @@ import { describe } from "vitest";
 import { requireToolchains } from "../../../../../../../scripts/toolchains.ts";
 import { silentLogger } from "../../../../kernel/logger.ts";
 import { type RuntimeUnderTest, runtimeConformance } from "../../conformance.ts";
+import { inspectionConformance } from "../../inspection-conformance.ts";
 import { languageConformance } from "../../language-conformance.ts";
 import { createProcessRuntime } from "../create-process-runtime.ts";
 import { openSandbox } from "./open-sandbox.ts";
@@ -13,6 +14,23 @@ requireToolchains("bwrap");
 
 describe("in bubblewrap", () => {
   let sandbox: Sandbox;
+
+  it("closes the doors of processes that got ready too late for anybody", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "runtime-"));
+    const runtime = await underTest.make({
+      ...{ directory, openBundle: async () => undefined, clock: systemClock() },
+      poolSizes: { processesMax: 2, idle: 2, active: 2 },
+    });
+    const instances = join(directory, "instances");
+    await expect.poll(() => globSync("*/process", { cwd: instances }).length).toBe(2);
+    // They tell that they are ready while nothing here can hear it; what is heard then is the closing first.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
+    await runtime[Symbol.asyncDispose]();
+    // A handle that came with a message is one of the kind that connections have, also when it listens.
+    await expect.poll(() => process.getActiveResourcesInfo().filter((name) => name.startsWith("TCP"))).toEqual([]);
+    await removeTree(directory);
+  });
+
   const underTest: RuntimeUnderTest = {
     make: async ({ directory, openBundle, clock }) => {
       const [logger, nodePath] = [silentLogger(), process.execPath];
@@ -28,6 +46,7 @@ describe("in bubblewrap", () => {
   };
   runtimeConformance("process", underTest);
   languageConformance("process", underTest);
+  inspectionConformance("process", underTest);
 });
 
 /** Whether a process that is in one of the sandbox's groups has this number inside. */

@@ -51,7 +51,12 @@ $group
 GROUP
 `;
 
-const signalNames = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+/** The first of several names of a signal is its usual one: SIGABRT, not SIGIOT. */
+const signalNames = new Map(
+  Object.entries(constants.signals)
+    .reverse()
+    .map(([name, number]) => [number, name]),
+);
 const signalledFrom = 128;
 const lookMs = 1;
 
@@ -89,7 +94,7 @@ export class Bubblewrap implements Sandbox {
     this.outboundRefusal = "refusal" in options.outbound ? options.outbound.refusal : undefined;
   }
 
-  enter({ instance, codeDirectory, network, ...place }: SandboxPlace): SandboxEntry {
+  enter({ instance, codeDirectory, credentialsDirectory, network, ...place }: SandboxPlace): SandboxEntry {
     const { programs, system, seccompFile, groups, serverIs, outbound } = this.#options;
     const readable = platformPaths(place.readable, system);
     const files = new Map(this.#options.files);
@@ -100,7 +105,7 @@ export class Bubblewrap implements Sandbox {
         : { kind: "user-namespace", uid: namespaceUid };
     const name = basename(instance.path);
     const inside = {
-      ...{ system, files, codeDirectory, readable, hostName: name.toLowerCase() },
+      ...{ system, files, codeDirectory, credentialsDirectory, readable, hostName: name.toLowerCase() },
       temporaryBytesMax: limits.instanceTemporaryBytesMax,
     };
     const words = bubblewrapWords(inside, identity, {
@@ -118,10 +123,12 @@ export class Bubblewrap implements Sandbox {
       prefix: [shellPath, "-c", script, "sh", ...given, ...words],
       descriptors: new Map(),
       codeDirectory: insidePaths.code,
+      credentialsDirectory: insidePaths.credentials,
       socketDirectory: insidePaths.sockets,
       temporaryDirectory: insidePaths.temporary,
       pathOf: (path) => readable.get(path) ?? path,
       hostName: inside.hostName,
+      ...(identity.kind === "own-user" && { uid: identity.uid }),
     };
   }
 

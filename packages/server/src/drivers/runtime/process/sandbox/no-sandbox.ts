@@ -38,12 +38,13 @@ export class NoSandbox implements Sandbox {
     };
   }
 
-  enter({ instance, codeDirectory }: SandboxPlace): SandboxEntry {
+  enter({ instance, codeDirectory, credentialsDirectory }: SandboxPlace): SandboxEntry {
     const directories = this.#groups?.directoriesOf(basename(instance.path)) ?? [];
     return {
       prefix: directories.length === 0 ? [] : [shellPath, "-c", script, "sh", directories.join("\n")],
       descriptors: new Map(),
       codeDirectory,
+      credentialsDirectory,
       socketDirectory: instance.socketDirectory,
       temporaryDirectory: instance.temporaryDirectory,
       pathOf: (path) => path,

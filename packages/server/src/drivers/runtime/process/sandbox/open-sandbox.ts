@@ -105,7 +105,13 @@ async function trial(
 ): Promise<string | undefined> {
   const path = await mkdtemp(join(directory, "trial-"));
   const instance = { path, socketDirectory: join(path, "s"), temporaryDirectory: join(path, "tmp") };
-  const place = { instance, codeDirectory: path, network: "none", readable: [nodePath] } as const;
+  const place = {
+    instance,
+    codeDirectory: path,
+    credentialsDirectory: path,
+    network: "none",
+    readable: [nodePath],
+  } as const;
   const { prefix, pathOf } = sandbox.enter(place);
   const [program = "", ...words] = [...prefix, pathOf(nodePath), "--version"];
   try {

@@ -52,6 +52,8 @@ export interface SandboxPlace {
   readonly instance: InstanceDirectory;
   /** The code, or the directory that it will be put into once the function is known. */
   readonly codeDirectory: string;
+  /** Its own alone, empty until the function is known; given to its user. */
+  readonly credentialsDirectory: string;
   readonly network: "none" | "outbound";
   /** Files and directories of the platform that the instance needs beside the system's own: Node, the FDKs. */
   readonly readable: readonly string[];
@@ -64,10 +66,13 @@ export interface SandboxEntry {
   readonly descriptors: ReadonlyMap<number, number>;
   /** The same places as seen from inside. */
   readonly codeDirectory: string;
+  readonly credentialsDirectory: string;
   readonly socketDirectory: string;
   readonly temporaryDirectory: string;
   /** Where something that is `readable` is inside; every other path is the same there. */
   readonly pathOf: (path: string) => string;
+  /** Who the instance is to this machine, where that is somebody else than the server. */
+  readonly uid?: number;
   /** What the instance calls its machine, where that is its own. */
   readonly hostName?: string;
 }

@@ -1,5 +1,6 @@
 import type { Migration } from "../../driver.ts";
 import { type ColumnTypes, columnTypes } from "../columns.ts";
+import { resourceColumns } from "../resource-columns.ts";
 
 export const foundation: Migration = {
   name: "0001-foundation",
@@ -12,12 +13,6 @@ export const foundation: Migration = {
 
 /** Rows of work live for seconds: what they leave behind in the indexes must not grow with the length of the queue. */
 const workVacuum = "alter table work set (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000)";
-
-function resourceColumns({ text, integer }: ColumnTypes): string {
-  return `id ${text} primary key, compartment_id ${text} not null, tags ${text} not null, etag ${text} not null,
-    version ${integer} not null, created_by ${text} not null, cause_id ${text}, trace_id ${text},
-    created_at_ms ${integer} not null, updated_at_ms ${integer} not null`;
-}
 
 function resources(types: ColumnTypes): readonly string[] {
   const { text, integer, blob, options } = types;

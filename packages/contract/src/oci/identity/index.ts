@@ -1,0 +1,2 @@
+export * from "./records.ts";
+export { ociIdentityRoutes } from "./routes.ts";

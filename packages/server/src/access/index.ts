@@ -1,0 +1,1 @@
+export { type Access, type Credentials, createAccess } from "./access.ts";

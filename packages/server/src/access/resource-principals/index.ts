@@ -1,0 +1,4 @@
+export {
+  createResourcePrincipals,
+  type ResourcePrincipals,
+} from "./resource-principals.ts";
