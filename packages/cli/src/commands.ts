@@ -11,6 +11,7 @@ import { initCommands } from "./commands/init.ts";
 import { invokeCommands } from "./commands/invoke.ts";
 import { logCommands } from "./commands/logs.ts";
 import { secretCommands } from "./commands/secrets.ts";
+import { setupCommands } from "./commands/setup.ts";
 import { startCommands } from "./commands/start.ts";
 import { triggerCommands } from "./commands/triggers.ts";
 import { versionCommands } from "./commands/version.ts";
@@ -29,6 +30,7 @@ export const commands: readonly Command[] = [
   ...imageCommands,
   ...configCommands,
   ...secretCommands,
+  ...setupCommands,
   ...doctorCommands,
   ...completionCommands(() => commands),
   ...versionCommands,

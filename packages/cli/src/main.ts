@@ -2,6 +2,7 @@ import { createClient } from "@chaya/client";
 import { complaintOf, complaintText, type ExitCode, exitCode, usageError } from "./cli-error.ts";
 import { type Command, type Invocation, parseWords } from "./command.ts";
 import { commands } from "./commands.ts";
+import { credentialHeaders } from "./credentials.ts";
 import { commandHelp, overview } from "./help.ts";
 import { nearest } from "./nearest.ts";
 import { serverUrl } from "./server-url.ts";
@@ -41,9 +42,8 @@ async function dispatch(given: readonly string[], terminal: Terminal): Promise<E
     flags: flags as Invocation["flags"],
     terminal,
     get client() {
-      return createClient({
-        url: serverUrl(typeof flags.url === "string" ? flags.url : undefined, terminal.environment),
-      });
+      const url = serverUrl(typeof flags.url === "string" ? flags.url : undefined, terminal.environment);
+      return createClient({ url, headers: credentialHeaders(url, terminal.environment) });
     },
     print: (value, text) => terminal.stdout.write(flags.json === true ? `${JSON.stringify(value, null, 2)}\n` : text()),
   };

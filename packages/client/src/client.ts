@@ -20,6 +20,8 @@ export interface ClientOptions {
 /** A server's API, typed by its contract. Each method takes an AbortSignal last. */
 export interface Client {
   readonly url: string;
+  /** Sent with every request. */
+  readonly headers: Readonly<Record<string, string>>;
   /** The Fn v2 API: applications, functions, triggers. */
   readonly fn: RouteMethods<typeof fnRoutes, typeof fnFacts>;
   /** Chaya's own resources: calls, images, secrets, dead letters. */
@@ -112,6 +114,7 @@ export function createClient(options: ClientOptions): Client {
   };
   return {
     url: connection.url,
+    headers: connection.headers,
     // The tables are generated from the declarations that type them; a test regenerates and compares.
     fn: routeMethods(connection, fnFacts) as Client["fn"],
     chaya: routeMethods(connection, chayaFacts) as Client["chaya"],
@@ -129,7 +132,7 @@ function routeMethods(connection: Connection, table: Readonly<Record<string, Rou
   return Object.fromEntries(methods);
 }
 
-function streamMethods(connection: Connection): Omit<Client, "url" | "fn" | "chaya" | "identity"> {
+function streamMethods(connection: Connection): Omit<Client, "url" | "headers" | "fn" | "chaya" | "identity"> {
   const get = (facts: RouteFacts, input: Readonly<Record<string, unknown>>, signal: AbortSignal | undefined) =>
     sendOrThrow(connection, facts, { method: facts.method, target: requestTarget(facts, input), signal });
   return {

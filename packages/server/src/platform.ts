@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { limits } from "@chaya/contract";
 import type { NodeView } from "@chaya/contract/chaya";
 import { fnRoutes } from "@chaya/contract/fn";
+import { ocidOf } from "@chaya/contract/oci";
 import { openApiDocument } from "@chaya/contract/openapi";
 import { type Access, type Credentials, createAccess } from "./access/index.ts";
 import { checkIsolation, isLoopbackUrl, type ServerConfig } from "./config.ts";
@@ -120,7 +121,7 @@ export async function startPlatform(config: ServerConfig, overrides: Overrides =
     checkIsolation(config, services.runtime.abilities.isolation);
     const tokenFile = config.auth === "required" ? await services.credentials.ensureAdminToken(ground.data) : undefined;
     const startedAtMs = clock.nowMs();
-    const readNode = () => describeNode(world, services, { publicUrl, startedAtMs });
+    const readNode = () => describeNode(world, services, { publicUrl, startedAtMs, tenancyId: ground.compartmentId });
     const front = await openFront(world, { ...ground, ...services }, { publicUrl: () => publicUrl, readNode });
     world.lifetime.own(recordForgottenEnds({ ...world, ...ground, ...services }));
     world.lifetime.own(endLostCalls({ ...world, ...ground, ...services }));
@@ -307,7 +308,11 @@ function describeApi() {
   return openApiDocument(version);
 }
 
-function describeNode(world: World, services: Services, now: { publicUrl: string; startedAtMs: number }): NodeView {
+function describeNode(
+  world: World,
+  services: Services,
+  now: { readonly publicUrl: string; readonly startedAtMs: number; readonly tenancyId: string },
+): NodeView {
   const { config } = world;
   const gauges = services.invocation.readGauges();
   return {
@@ -321,6 +326,8 @@ function describeNode(world: World, services: Services, now: { publicUrl: string
     isolationNotes: [...(services.runtime.isolationNotes ?? [])],
     authentication: config.auth,
     startedAt: new Date(now.startedAtMs).toISOString(),
+    tenancy: ocidOf("tenancy", now.tenancyId, config.region),
+    region: config.region,
     functionMemoryMiB: config.functionMemoryMiBMax,
     instances: gauges.reduce((sum, { idle, busy, starting }) => sum + idle + busy + starting, 0),
     warnings: [...noticesOf(services.runtime)],

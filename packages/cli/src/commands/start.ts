@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createClient } from "@chaya/client";
 import { type ExitCode, exitCode } from "../cli-error.ts";
 import { localCommand } from "../command.ts";
+import { readTokenFile } from "../credentials.ts";
 import { appNamed } from "../find-records.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -39,7 +40,7 @@ export const startCommands = [
       const { startServer } = await import("@chaya/server");
       const { example, ...options } = flags;
       const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-      await startServer(given, example ? { onReady: ({ address }) => deployExample(terminal, address) } : {});
+      await startServer(given, example ? { onReady: (platform) => deployExample(terminal, platform) } : {});
       // The server has said how it ended.
       return exitCodeOf(Number(process.exitCode ?? 0));
     },
@@ -51,14 +52,18 @@ function exitCodeOf(code: number): ExitCode {
 }
 
 /** Deploys the function that `chaya init` makes, as application `example`: something to call at once. */
-async function deployExample(terminal: Terminal, url: string): Promise<void> {
+async function deployExample(
+  terminal: Terminal,
+  { address: url, adminTokenFile }: { readonly address: string; readonly adminTokenFile: string | undefined },
+): Promise<void> {
   // Loaded only here: what deploys would take memory for as long as the server runs.
   const { writeFreshFunction } = await import("../boilerplates/fresh-function.ts");
   const { deployFunction } = await import("../deploy/deploy-function.ts");
   const folder = await mkdtemp(join(tmpdir(), "chaya-example-"));
   try {
     await writeFreshFunction(folder, { name: "hello", runtime: "node", hasTrigger: true });
-    const client = createClient({ url });
+    const token = adminTokenFile === undefined ? undefined : readTokenFile(adminTokenFile);
+    const client = createClient({ url, headers: token === undefined ? {} : { authorization: `Bearer ${token}` } });
     const app = (await appNamed(client, "example")) ?? (await client.fn.createApp({ body: { name: "example" } }));
     const { triggers } = await deployFunction({ client, terminal }, app, folder);
     for (const { endpoint } of triggers) terminal.stdout.write(`An example answers at ${endpoint}\n`);

@@ -69,6 +69,7 @@ async function watchPlace({ client, terminal }: DeployDeps, place: Place): Promi
   const interrupted = terminal.untilInterrupted();
   const ending = createClient({
     url: client.url,
+    headers: client.headers,
     fetch: (target, init) => fetch(target, { ...init, signal: interrupted }),
   });
   const deps = { client: ending, terminal };

@@ -7,7 +7,7 @@ import { LocalInspector } from "./local-inspector.ts";
 import { unhurriedFetch } from "./unhurried-fetch.ts";
 
 export interface InspectedCallOptions {
-  readonly client: Pick<Client, "url" | "chaya">;
+  readonly client: Pick<Client, "url" | "headers" | "chaya">;
   readonly terminal: Pick<Terminal, "stderr">;
   readonly fnId: string;
   readonly contentType: string;
@@ -28,8 +28,8 @@ export async function callInspected(options: InspectedCallOptions): Promise<Insp
   const { fnId, contentType, body, terminal } = options;
   const port = portOf(options.port);
   const inspection = await options.client.chaya.createInspection({ fnId });
-  const client = createClient({ url: options.client.url, fetch: unhurriedFetch });
-  const connect = () => connectInspector(client.inspectorUrl(inspection.id));
+  const client = createClient({ url: options.client.url, headers: options.client.headers, fetch: unhurriedFetch });
+  const connect = () => connectInspector(client.inspectorUrl(inspection.id), client.headers);
   const local = await LocalInspector.open({ port, connect });
   try {
     const call = client.callInspected({ inspectionId: inspection.id, contentType, ...(body && { body }) });

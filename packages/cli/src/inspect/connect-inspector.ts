@@ -6,9 +6,9 @@ import type { Duplex } from "node:stream";
  * A connection to the inspector of a function's instance, through the control door of its server. Waits until the
  * inspector is open; rejects when it will not be any more.
  */
-export function connectInspector(inspectorUrl: string): Promise<Duplex> {
+export function connectInspector(inspectorUrl: string, credentials: Readonly<Record<string, string>>): Promise<Duplex> {
   const send = new URL(inspectorUrl).protocol === "https:" ? httpsRequest : httpRequest;
-  const headers = { Connection: "Upgrade", Upgrade: "chaya-inspector" };
+  const headers = { ...credentials, Connection: "Upgrade", Upgrade: "chaya-inspector" };
   const request = send(inspectorUrl, { headers, agent: false });
   return new Promise((resolve, reject) => {
     request.on("upgrade", (_answer, socket, head) => {

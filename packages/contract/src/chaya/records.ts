@@ -269,6 +269,9 @@ export const NodeView = lazy(() =>
       isolationNotes: z.array(z.string()),
       authentication: z.string(),
       startedAt: timestamp(),
+      /** OCID of the tenancy, which is the root compartment. */
+      tenancy: z.string(),
+      region: z.string(),
       functionMemoryMiB: z.int(),
       instances: z.int(),
       warnings: z.array(z.string()),

@@ -14,7 +14,7 @@ import { callInstance, obedient, stockFunction, typescriptFunction } from "./con
 import { describeCredentials } from "./credentials-conformance.ts";
 import type { Instance, InstanceSpec, OpenBundle, OutputLine, RuntimeDriver, StartResult } from "./driver.ts";
 
-interface RuntimeKit {
+export interface RuntimeKit {
   /** Empty; removed after the test. */
   readonly directory: string;
   readonly openBundle: OpenBundle;

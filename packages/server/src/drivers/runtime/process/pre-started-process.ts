@@ -1,6 +1,6 @@
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chown, mkdir } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { Server, Socket } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -71,7 +71,7 @@ export class PreStartedProcess implements Waiter {
     this.directory = made.directory;
     this.entry = made.entry;
     this.codeDirectory = made.codeDirectory;
-    this.credentials = new CredentialDirectory(made.place.credentialsDirectory, made.entry.uid);
+    this.credentials = made.credentials;
     this.door = made.door;
     this.#channel = made.channel;
     this.#assignments = made.assignments;
@@ -129,6 +129,7 @@ interface Made {
   readonly place: SandboxPlace;
   readonly entry: SandboxEntry;
   readonly codeDirectory: string | undefined;
+  readonly credentials: CredentialDirectory;
   /** What it printed so far, which is nothing unless something is wrong. */
   readonly said: string[];
 }
@@ -141,7 +142,6 @@ async function make(deps: PreStartDeps, { id, flavour, manner }: PreStart, signa
     const codeDirectory = isOpen ? undefined : join(directory.path, "code");
     if (codeDirectory !== undefined) await mkdir(codeDirectory, { mode: 0o755 });
     const credentialsDirectory = join(directory.path, "credentials");
-    await mkdir(credentialsDirectory, { mode: 0o700 });
     const place: SandboxPlace = {
       instance: directory,
       codeDirectory: codeDirectory ?? directory.path,
@@ -150,7 +150,7 @@ async function make(deps: PreStartDeps, { id, flavour, manner }: PreStart, signa
       readable: [deps.host.nodePath, insideDirectory, ...flavour.readable],
     };
     const entry = deps.sandbox.enter(place);
-    if (entry.uid !== undefined) await chown(credentialsDirectory, entry.uid, entry.uid);
+    const credentials = await CredentialDirectory.make(credentialsDirectory, entry.uid);
     await deps.spawnTurns.next();
     signal.throwIfAborted();
     const { stdio, assignments: descriptor } = stdioOf(deps.stdio, entry);
@@ -170,7 +170,8 @@ async function make(deps: PreStartDeps, { id, flavour, manner }: PreStart, signa
     });
     void group.gone.then(() => deps.onGone(directory));
     await recordProcess(directory, group.group);
-    return { channel: spawned.process, assignments, group, directory, place, entry, codeDirectory, said };
+    const directories = { directory, place, entry, codeDirectory, credentials };
+    return { channel: spawned.process, assignments, group, ...directories, said };
   } catch (error) {
     if (group === undefined) deps.onGone(directory);
     else await group.destroy();

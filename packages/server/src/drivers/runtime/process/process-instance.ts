@@ -63,7 +63,13 @@ export class ProcessInstance implements Instance {
   }
 
   async replaceCredentials(files: CredentialFiles): Promise<void> {
-    if (!this.#group.isEnding) this.#credentials.write(files);
+    if (this.#group.isEnding) return;
+    try {
+      await this.#credentials.write(files);
+    } catch (error) {
+      // Its directory may have gone meanwhile.
+      if (!this.#group.isEnding) throw error;
+    }
   }
 
   memoryBytes(): number | undefined {

@@ -1,12 +1,17 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { globSync, readdirSync, readFileSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { describe } from "vitest";
+import { describe, expect, it } from "vitest";
 import { requireToolchains } from "../../../../../../../scripts/toolchains.ts";
+import { removeTree } from "../../../../kernel/archive/index.ts";
+import { systemClock } from "../../../../kernel/clock.ts";
 import { silentLogger } from "../../../../kernel/logger.ts";
-import { type RuntimeUnderTest, runtimeConformance } from "../../conformance.ts";
+import { type RuntimeKit, type RuntimeUnderTest, runtimeConformance } from "../../conformance.ts";
 import { inspectionConformance } from "../../inspection-conformance.ts";
 import { languageConformance } from "../../language-conformance.ts";
 import { createProcessRuntime } from "../create-process-runtime.ts";
+import type { PoolSizes } from "../pool-targets.ts";
 import { openSandbox } from "./open-sandbox.ts";
 import type { Sandbox } from "./sandbox.ts";
 
@@ -15,12 +20,21 @@ requireToolchains("bwrap");
 describe("in bubblewrap", () => {
   let sandbox: Sandbox;
 
+  async function makeRuntime({ directory, openBundle, clock }: RuntimeKit, poolSizes: PoolSizes) {
+    const [logger, nodePath] = [silentLogger(), process.execPath];
+    const instancesDirectory = join(directory, "instances");
+    const options = { choice: "bwrap", directory: join(directory, "sandbox"), instancesDirectory } as const;
+    sandbox = await openSandbox({ ...options, nodePath, clock, logger });
+    return createProcessRuntime({
+      ...{ directory: instancesDirectory, bundlesDirectory: join(directory, "bundles"), openBundle, sandbox },
+      ...{ clock, logger, nodePath, poolSizes },
+    });
+  }
+
   it("closes the doors of processes that got ready too late for anybody", async () => {
     const directory = await mkdtemp(join(tmpdir(), "runtime-"));
-    const runtime = await underTest.make({
-      ...{ directory, openBundle: async () => undefined, clock: systemClock() },
-      poolSizes: { processesMax: 2, idle: 2, active: 2 },
-    });
+    const kit = { directory, openBundle: async () => undefined, clock: systemClock() };
+    const runtime = await makeRuntime(kit, { processesMax: 2, idle: 2, active: 2 });
     const instances = join(directory, "instances");
     await expect.poll(() => globSync("*/process", { cwd: instances }).length).toBe(2);
     // They tell that they are ready while nothing here can hear it; what is heard then is the closing first.
@@ -32,16 +46,7 @@ describe("in bubblewrap", () => {
   });
 
   const underTest: RuntimeUnderTest = {
-    make: async ({ directory, openBundle, clock }) => {
-      const [logger, nodePath] = [silentLogger(), process.execPath];
-      const instancesDirectory = join(directory, "instances");
-      const options = { choice: "bwrap", directory: join(directory, "sandbox"), instancesDirectory } as const;
-      sandbox = await openSandbox({ ...options, nodePath, clock, logger });
-      return createProcessRuntime({
-        ...{ directory: instancesDirectory, bundlesDirectory: join(directory, "bundles"), openBundle, sandbox },
-        ...{ clock, logger, nodePath, poolSizes: { processesMax: 0, idle: 0, active: 0 } },
-      });
-    },
+    make: (kit) => makeRuntime(kit, { processesMax: 0, idle: 0, active: 0 }),
     isRunning: (pid) => isRunningInside(sandbox, pid),
   };
   runtimeConformance("process", underTest);

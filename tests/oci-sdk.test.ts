@@ -1,0 +1,77 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { ConfigFileAuthenticationDetailsProvider } from "oci-common";
+import { FunctionsInvokeClient, FunctionsManagementClient } from "oci-functions";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { chayaBin, type ServerProcess, startServerProcess } from "./server-process.ts";
+
+const run = promisify(execFile);
+
+describe.each(["none", "required"])("Oracle's SDK against a server with --auth %s", (auth) => {
+  let server: ServerProcess;
+  let folder: string;
+  beforeAll(async () => {
+    server = await startServerProcess({ arguments: ["--auth", auth] });
+    folder = mkdtempSync(join(tmpdir(), "chaya-oci-"));
+  }, 60_000);
+  afterAll(async () => {
+    await server[Symbol.asyncDispose]();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const chaya = async (...words: readonly string[]) => {
+    const env = { PATH: process.env.PATH, HOME: folder, CHAYA_URL: server.url, CHAYA_DATA: server.data };
+    return (await run(process.execPath, [chayaBin, ...words], { env, cwd: folder })).stdout;
+  };
+  const signer = (file: string) => new ConfigFileAuthenticationDetailsProvider(file, "CHAYA");
+
+  it("is recognised by the profile that chaya setup oci makes, and makes, shows and calls a function", async () => {
+    const file = join(folder, "oci.conf");
+    expect(await chaya("setup", "oci", "--file", file)).toContain(`client.endpoint = "${server.url}"`);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(statSync(join(folder, "chaya-api-key.pem")).mode & 0o777).toBe(0o600);
+    await chaya("init", "hello");
+    await chaya("deploy", "hello", "--app", "made-by-cli");
+
+    const authenticationDetailsProvider = signer(file);
+    const compartmentId = authenticationDetailsProvider.getTenantId();
+    const functions = new FunctionsManagementClient({ authenticationDetailsProvider });
+    functions.endpoint = server.url;
+    const [cli] = (await functions.listApplications({ compartmentId })).items;
+    expect(cli?.displayName).toBe("made-by-cli");
+    const [deployed] = (await functions.listFunctions({ applicationId: cli?.id ?? "" })).items;
+    const { application } = await functions.createApplication({
+      createApplicationDetails: { compartmentId, displayName: "made-by-sdk", subnetIds: ["ocid1.subnet.oc1..a"] },
+    });
+    const details = { applicationId: application.id, displayName: "hello", image: deployed?.image ?? "" };
+    const made = await functions.createFunction({ createFunctionDetails: { ...details, memoryInMBs: 128 } });
+    expect(await chaya("functions", "list", "made-by-sdk")).toContain("hello");
+
+    const invoke = new FunctionsInvokeClient({ authenticationDetailsProvider });
+    invoke.endpoint = server.url;
+    const answer = await invoke.invokeFunction({
+      functionId: made.function.id,
+      invokeFunctionBody: JSON.stringify({ name: "Ada" }),
+    });
+    // The SDK gives the body as a stream of the web.
+    expect(await new Response(answer.value as ReadableStream).text()).toContain("Ada");
+  }, 60_000);
+
+  it("is not recognised with a key that was replaced", async () => {
+    const file = join(folder, "twice.conf");
+    await chaya("setup", "oci", "--file", file, "--user", "twice");
+    const before = signer(file);
+    await chaya("setup", "oci", "--file", file, "--user", "twice");
+    expect(readFileSync(file, "utf8").match(/\[CHAYA\]/g)).toHaveLength(1);
+    const list = async (authenticationDetailsProvider: ConfigFileAuthenticationDetailsProvider) => {
+      const client = new FunctionsManagementClient({ authenticationDetailsProvider });
+      client.endpoint = server.url;
+      return client.listApplications({ compartmentId: before.getTenantId() });
+    };
+    await expect(list(before)).rejects.toMatchObject({ statusCode: 401, serviceCode: "NotAuthenticated" });
+    expect((await list(signer(file))).items.length).toBeGreaterThan(0);
+  }, 60_000);
+});
