@@ -60,6 +60,17 @@ describe.each(["none", "required"])("Oracle's SDK against a server with --auth %
     expect(await new Response(answer.value as ReadableStream).text()).toContain("Ada");
   }, 60_000);
 
+  it("is no reason to let anybody else in", async () => {
+    const unsigned = async (path: string) => (await fetch(server.url + path)).status;
+    const paths = ["/v2/apps", "/chaya/v1/calls", "/20160918/regions", "/metrics"];
+    const expected = auth === "required" ? 401 : 200;
+    expect(await Promise.all(paths.map(unsigned))).toEqual(paths.map(() => expected));
+    const wrong = { headers: { authorization: "Bearer chaya_wrong" } };
+    const wrongly = async (path: string) => (await fetch(server.url + path, wrong)).status;
+    expect(await Promise.all(paths.map(wrongly))).toEqual(paths.map(() => 401));
+    expect(await Promise.all(["/healthz", "/readyz", "/version"].map(unsigned))).toEqual([200, 200, 200]);
+  });
+
   it("is not recognised with a key that was replaced", async () => {
     const file = join(folder, "twice.conf");
     await chaya("setup", "oci", "--file", file, "--user", "twice");

@@ -14,7 +14,15 @@ export const publicRoutes = {
     summary: "200 while the server takes work, 503 while it stops.",
     problems: ["server-draining"],
   }),
-  metrics: route({ ...base, method: "GET", path: "/metrics", summary: "Metrics as Prometheus text.", problems: [] }),
+  /** With `--auth required` for whoever shows credentials: it names functions. */
+  metrics: route({
+    ...base,
+    method: "GET",
+    path: "/metrics",
+    auth: { action: "inspect", resource: "chaya-nodes", operation: "GetMetrics" },
+    summary: "Metrics as Prometheus text.",
+    problems: ["credentials-missing", "credentials-invalid"],
+  }),
   openapi: route({
     ...base,
     method: "GET",
