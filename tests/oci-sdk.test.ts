@@ -1,12 +1,12 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { ConfigFileAuthenticationDetailsProvider } from "oci-common";
 import { FunctionsInvokeClient, FunctionsManagementClient } from "oci-functions";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { chayaBin, type ServerProcess, startServerProcess } from "./server-process.ts";
+import { chayaBin, repository, type ServerProcess, startServerProcess } from "./server-process.ts";
 
 const run = promisify(execFile);
 
@@ -70,6 +70,29 @@ describe.each(["none", "required"])("Oracle's SDK against a server with --auth %
     expect(await Promise.all(paths.map(wrongly))).toEqual(paths.map(() => 401));
     expect(await Promise.all(["/healthz", "/readyz", "/version"].map(unsigned))).toEqual([200, 200, 200]);
   });
+
+  it("has company: a script of bash and openssl is recognised too", async () => {
+    const file = join(folder, "script.conf");
+    await chaya("setup", "oci", "--file", file, "--user", "script");
+    const script = join(repository, "docs/guides/oci-call.sh");
+    const call = async (...words: readonly string[]) => (await run(script, [file, "CHAYA", ...words])).stdout;
+    const tenancy = signer(file).getTenantId();
+    const compartment = `compartmentId=${encodeURIComponent(tenancy)}`;
+    const applications = await call(
+      "GET",
+      `${server.url}/20181201/applications?${compartment}&displayName=made-by-sdk`,
+    );
+    const [application] = JSON.parse(applications);
+    const [fn] = JSON.parse(await call("GET", `${server.url}/20181201/functions?applicationId=${application.id}`));
+    const body = join(folder, "body.json");
+    writeFileSync(body, '{"name":"Grace"}');
+    const invoke = `${server.url}/20181201/functions/${fn.id}/actions/invoke`;
+    expect(await call("POST", invoke, body)).toContain("Grace");
+    const altered = join(folder, "altered.conf");
+    writeFileSync(altered, readFileSync(file, "utf8").replace(/fingerprint=../, "fingerprint=00"));
+    const refused = run(script, [altered, "CHAYA", "POST", invoke, body]);
+    await expect(refused).rejects.toMatchObject({ stdout: expect.stringContaining("NotAuthenticated") });
+  }, 60_000);
 
   it("is not recognised with a key that was replaced", async () => {
     const file = join(folder, "twice.conf");

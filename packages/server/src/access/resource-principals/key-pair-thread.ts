@@ -2,7 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { setPriority } from "node:os";
 import { parentPort } from "node:worker_threads";
 import { assert } from "../../kernel/assert.ts";
-import type { KeyPair } from "./key-pair.ts";
+import { type KeyPair, keyPairOptions } from "./key-pair.ts";
 
 // Entry of the thread that makes key pairs: one for each message, about 40 ms of a core each.
 
@@ -14,10 +14,6 @@ assert(port !== null, "this file is the entry of a worker thread");
 if (process.platform === "linux") setPriority(0, backgroundNiceness);
 
 port.on("message", () => {
-  const pair: KeyPair = generateKeyPairSync("rsa", {
-    modulusLength: 2048,
-    publicKeyEncoding: { type: "spki", format: "pem" },
-    privateKeyEncoding: { type: "pkcs8", format: "pem" },
-  });
+  const pair: KeyPair = generateKeyPairSync("rsa", keyPairOptions);
   port.postMessage(pair);
 });

@@ -1,4 +1,5 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from "node:crypto";
+import { writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { isProblem, limits } from "@chaya/contract";
 import { ocidOf } from "@chaya/contract/oci";
@@ -45,7 +46,10 @@ describe.each(testStores())("resource principals on $kind", (store) => {
   }
 
   async function start(): Promise<Node> {
-    return open(lifetime.own(await startSecretsServer(await store.open())));
+    const server = lifetime.own(await startSecretsServer(await store.open()));
+    // Nodes of one store have the same key from the beginning.
+    await writeFile(server.keyFile, Buffer.alloc(32, "key"), { mode: 0o600 });
+    return open(server);
   }
 
   /** A further node on the same store with the same key file. */

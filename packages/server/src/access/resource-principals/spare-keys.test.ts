@@ -43,10 +43,10 @@ describe("spare key pairs", () => {
   it("are made at low priority", async () => {
     if (process.platform !== "linux") return;
     spares = new SpareKeys(new ManualClock());
-    const taking = Promise.all(Array.from({ length: 8 }, () => spares.take()));
+    const filled = spares.full();
     // Tests beside this one have such a thread too.
     await expect.poll(() => nicenessOf("key-pairs")).toEqual(new Set(["10"]));
-    await taking;
+    await filled;
   });
 
   it("are made again after a while in which nobody wanted one, when the thread has ended", async () => {

@@ -4,20 +4,24 @@ import type { Clock } from "../../kernel/clock.ts";
 import { IdleTimer } from "../../kernel/idle-timer.ts";
 import { LinkedQueue } from "../../kernel/linked-queue.ts";
 import { startThread } from "../../kernel/start-thread.ts";
-import type { KeyPair } from "./key-pair.ts";
+import { type KeyPair, makeKeyPair } from "./key-pair.ts";
 
 /** Its thread takes about 9 MiB while it runs, and is started in 35 ms. */
 const threadIdleMs = 10_000;
+/** Of the four threads that do this process's work with files. */
+const madeAtOnceMax = 2;
 
 /**
  * A few key pairs that are made ahead, at low priority: making one takes longer than a cold start may. Whoever takes one
- * starts the making of another; the thread that makes them ends when nothing was wanted for a while.
+ * starts the making of another; the thread that makes them ends when nothing was wanted for a while. For those who find
+ * none they are made at the priority of everything else: a busy machine gives the thread next to no time.
  */
 export class SpareKeys implements AsyncDisposable {
   readonly #spares: KeyPair[] = [];
   readonly #takers = new LinkedQueue<PromiseWithResolvers<KeyPair>>();
-  #full: PromiseWithResolvers<void> | undefined;
+  readonly #making = new Set<Promise<void>>();
   readonly #idle: IdleTimer;
+  #full: PromiseWithResolvers<void> | undefined;
   #thread: Worker | undefined;
   /** How many the thread was asked for and has not made. */
   #asked = 0;
@@ -29,7 +33,7 @@ export class SpareKeys implements AsyncDisposable {
 
   /** Begins to make what is missing. */
   fill(): void {
-    const missing = limits.spareKeyPairsMax - this.#spares.length + this.#takers.size - this.#asked;
+    const missing = limits.spareKeyPairsMax - this.#spares.length - this.#asked;
     if (this.#isClosed || missing <= 0) return;
     this.#idle.used();
     this.#thread ??= this.#startThread();
@@ -44,6 +48,7 @@ export class SpareKeys implements AsyncDisposable {
     const taker = Promise.withResolvers<KeyPair>();
     if (spare === undefined) this.#takers.push(taker);
     else taker.resolve(spare);
+    this.#makeForTakers();
     this.fill();
     return taker.promise;
   }
@@ -53,6 +58,9 @@ export class SpareKeys implements AsyncDisposable {
     const taker = this.#takers.shift();
     if (taker !== undefined) taker.resolve(pair);
     else if (this.#spares.length < limits.spareKeyPairsMax) this.#spares.push(pair);
+    if (this.#spares.length < limits.spareKeyPairsMax) return;
+    this.#full?.resolve();
+    this.#full = undefined;
   }
 
   /** Resolves when none is missing: whoever is in no hurry waits for that first. Rejects when they cannot be made. */
@@ -68,28 +76,37 @@ export class SpareKeys implements AsyncDisposable {
     this.#isClosed = true;
     this.#idle[Symbol.dispose]();
     this.#refuse(closing());
-    await this.#thread?.terminate();
+    await Promise.all([this.#thread?.terminate(), ...this.#making]);
+  }
+
+  #makeForTakers(): void {
+    while (this.#making.size < Math.min(madeAtOnceMax, this.#takers.size)) {
+      const making = makeKeyPair()
+        .then((pair) => this.giveBack(pair))
+        .catch((error: unknown) => this.#refuse(new Error("a key pair could not be made", { cause: error })))
+        .finally(() => {
+          this.#making.delete(making);
+          this.#makeForTakers();
+        });
+      this.#making.add(making);
+    }
   }
 
   #startThread(): Worker {
     const thread = startThread(import.meta.url, "key-pair-thread", { env: {}, name: "key-pairs" });
     thread.unref();
-    thread.on("message", (pair: KeyPair) => this.#made(pair));
+    thread.on("message", (pair: KeyPair) => {
+      this.#asked--;
+      this.#idle.used();
+      this.giveBack(pair);
+      this.fill();
+    });
     thread.on("error", (cause: unknown) => {
       this.#thread = undefined;
       this.#asked = 0;
       this.#refuse(new Error("the thread that makes key pairs failed", { cause }));
     });
     return thread;
-  }
-
-  #made(pair: KeyPair): void {
-    this.#asked--;
-    this.#idle.used();
-    this.giveBack(pair);
-    if (this.#spares.length < limits.spareKeyPairsMax) return;
-    this.#full?.resolve();
-    this.#full = undefined;
   }
 
   #refuse(reason: Error): void {
