@@ -1,7 +1,7 @@
 import { problem } from "./problem-entry.ts";
 
 /** A place in a text of the policy language and what is wrong there. */
-interface Refusal {
+export interface Refusal {
   /** As in `Statement 2, column 14`. */
   readonly where: string;
   readonly reason: string;

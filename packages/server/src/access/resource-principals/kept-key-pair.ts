@@ -1,3 +1,4 @@
+import { isProblem } from "@chaya/contract";
 import type { Store } from "../../drivers/store/driver.ts";
 import type { MainTables } from "../../drivers/store/tables.ts";
 import type { Clock } from "../../kernel/clock.ts";
@@ -24,15 +25,24 @@ export async function readKeyPair(
 
 /**
  * The key pair of this name, made from a spare when there is none. Of several who make it at the same time one wins, and
- * all get the winner's. Throws as `readKeyPair` does.
+ * all get the winner's. Throws as `readKeyPair` does, and `storage-full` unless `mayBeUnkept`: then the pair is good until
+ * this process ends.
  */
-export async function readOrMakeKeyPair(deps: KeptKeyPairDeps, name: string): Promise<KeyPair> {
+export async function readOrMakeKeyPair(
+  deps: KeptKeyPairDeps,
+  name: string,
+  { mayBeUnkept = false }: { readonly mayBeUnkept?: boolean } = {},
+): Promise<KeyPair> {
   const known = await readKeyPair(deps, name);
   if (known !== undefined) return known;
   const spare = await deps.spares.take();
   const sealed = await deps.sealed.seal(placeOf(name), Buffer.from(spare.privateKey));
   const createdAtMs = deps.clock.nowMs();
-  const kept = await keepPlatformKey(deps.store, { name, sealed, publicPart: spare.publicKey, createdAtMs });
+  const key = { name, sealed, publicPart: spare.publicKey, createdAtMs };
+  const kept = await keepPlatformKey(deps.store, key).catch((error: unknown) => {
+    if (mayBeUnkept && isProblem(error, "storage-full")) return undefined;
+    throw error;
+  });
   if (kept === undefined || kept.publicPart === spare.publicKey) return spare;
   // Only now it is sure that this pair was kept nowhere: two functions must never have the same.
   deps.spares.giveBack(spare);

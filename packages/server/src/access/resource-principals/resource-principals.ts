@@ -10,6 +10,7 @@ import { RecentMap } from "../../kernel/recent-map.ts";
 import type { IssueCredential, ResolveFunctions, SealedBytes } from "../../seams.ts";
 import { type ChangesFeed, resetKind } from "../../work/changes.ts";
 import type { VerifyResourceToken } from "../signatures/signers.ts";
+import { FirstCredentials } from "./first-credentials.ts";
 import { FunctionKeys } from "./function-keys.ts";
 import { IssuedTokens } from "./issued-tokens.ts";
 import { KeyRemoval } from "./key-removal.ts";
@@ -51,16 +52,21 @@ export async function createResourcePrincipals(deps: ResourcePrincipalsDeps): Pr
   const exists = (functionId: string) => resolve.function(functionId, undefined) !== undefined;
   const spares = new SpareKeys(clock);
   const signing = await SigningKey.open({ ...deps, spares });
-  const keys = lifetime.own(new FunctionKeys({ ...deps, spares, exists }));
-  const removal = lifetime.own(new KeyRemoval(deps));
+  const keys = new FunctionKeys({ ...deps, spares });
   const tokens = new IssuedTokens({ ...deps, signing, keys, rootId: deps.compartmentId });
+  const issueFirst = async (functionId: string) => {
+    const application = resolve.application(resolve.function(functionId, undefined)?.applicationId ?? "");
+    if (application !== undefined) await tokens.issue({ functionId, compartmentId: application.compartmentId });
+  };
+  const first = lifetime.own(new FirstCredentials({ ...deps, spares, issue: issueFirst }));
+  const removal = lifetime.own(new KeyRemoval(deps));
   lifetime.own(makeAhead(deps, { spares, signing }));
   removal.removeOrphans();
   const following = deps.changes.onChange(async ({ kind, id }) => {
     if (kind === resetKind) removal.removeOrphans();
     if (kind !== "function") return;
-    if (exists(id)) return keys.prepare(id);
-    for (const owner of [keys, tokens]) owner.forget(id);
+    if (exists(id)) return first.expect(id);
+    for (const owner of [first, keys, tokens]) owner.forget(id);
     removal.remove(id);
   });
   lifetime.onClose(() => following[Symbol.dispose]());
