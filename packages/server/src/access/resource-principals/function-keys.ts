@@ -35,7 +35,10 @@ export class FunctionKeys {
   }
 
   async #load(functionId: string): Promise<FunctionKey> {
-    const { privateKey, publicKey } = await readOrMakeKeyPair(this.#deps, functionKeyName(functionId));
+    const { privateKey, publicKey } = await readOrMakeKeyPair(this.#deps, functionKeyName(functionId), {
+      // A full disk keeps nobody from calling functions.
+      mayBeUnkept: true,
+    });
     return { privateKey, jwk: publicJwk(publicKey) };
   }
 }
