@@ -3,7 +3,7 @@ import type { Store } from "../drivers/store/driver.ts";
 import type { MainTables } from "../drivers/store/tables.ts";
 import type { Random } from "../kernel/random.ts";
 import type { SealedBytes } from "../seams.ts";
-import { claimKeyForGood } from "./records/key-fingerprint.ts";
+import { claimKeyForGood, isKeyClaimedForGood } from "./records/key-fingerprint.ts";
 import { hasSealed } from "./records/secrets.ts";
 import { nonceBytes, openBytes, sealBytes } from "./sealed-value.ts";
 import type { SecretKey } from "./secret-key.ts";
@@ -20,10 +20,14 @@ export function createSealedBytes({ store, random, key }: SealedBytesDeps): Seal
   return {
     seal: async (place, bytes) => {
       const sealing = await key.forSealing();
-      if (sealing.fingerprint !== claimed) {
-        const isOurs = await store.transaction((tx) => claimKeyForGood(tx, sealing.fingerprint, hasSealed));
+      const { fingerprint } = sealing;
+      if (fingerprint !== claimed) {
+        // Nothing is written for what is known already: the disk may be full.
+        const isOurs =
+          (await isKeyClaimedForGood(store.db, fingerprint)) ||
+          (await store.transaction((tx) => claimKeyForGood(tx, fingerprint, hasSealed)));
         if (!isOurs) throw key.otherKey();
-        claimed = sealing.fingerprint;
+        claimed = fingerprint;
       }
       return sealBytes({ key: sealing.key, nonce: random.bytes(nonceBytes), place: placeBytes(place) }, bytes);
     },

@@ -8,8 +8,7 @@ const lastingFact = "secrets-key-lasts";
 
 /** Of the key that sealed what is stored; undefined before the first secret. */
 export async function readKeyFingerprint(store: Store<MainTables>): Promise<string | undefined> {
-  const row = await store.db.selectFrom("facts").select("value").where("key", "=", fact).executeTakeFirst();
-  return row?.value;
+  return readFingerprint(store.db);
 }
 
 /**
@@ -48,7 +47,17 @@ export async function claimKeyForGood(
   return true;
 }
 
-/** Whether the key was claimed for good. */
+/** Whether it was the key of this fingerprint. */
+export async function isKeyClaimedForGood(db: Kysely<MainTables>, fingerprint: string): Promise<boolean> {
+  return (await isKeyLasting(db)) && (await readFingerprint(db)) === fingerprint;
+}
+
+/** Whether a key was claimed for good. */
 export async function isKeyLasting(db: Kysely<MainTables>): Promise<boolean> {
   return (await db.selectFrom("facts").select("key").where("key", "=", lastingFact).executeTakeFirst()) !== undefined;
+}
+
+async function readFingerprint(db: Kysely<MainTables>): Promise<string | undefined> {
+  const row = await db.selectFrom("facts").select("value").where("key", "=", fact).executeTakeFirst();
+  return row?.value;
 }
