@@ -5,6 +5,7 @@ import { fnRoutes } from "@chaya/contract/fn";
 import { ociFunctionsRoutes } from "@chaya/contract/oci/functions";
 import { ociIdentityRoutes } from "@chaya/contract/oci/identity";
 import { allRoutes, memberNames } from "@chaya/contract/openapi";
+import { accessPoliciesReference } from "./access-policies-reference.ts";
 
 /** Everything that derives from the contract and is kept in the repository: path → text. */
 export function generatedFiles(): ReadonlyMap<string, string> {
@@ -17,6 +18,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ["docs/reference/annotations.md", annotationsReference()],
     ["docs/reference/problems.md", problemsReference()],
     ["docs/reference/limits.md", limitsReference()],
+    ["docs/reference/access-policies.md", `${accessPoliciesReference(generatedNote)}\n`],
   ]);
 }
 

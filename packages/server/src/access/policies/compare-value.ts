@@ -1,4 +1,4 @@
-import type { OcidType } from "@chaya/contract/oci";
+import { type OcidType, ocidOf } from "@chaya/contract/oci";
 import { recordIdOf } from "./parse-condition.ts";
 import type { ConditionValue } from "./policy.ts";
 
@@ -16,7 +16,11 @@ export function equalsValue(value: ConditionValue, ids: readonly OcidType[] | un
     return (actual) => actual === value.text || folded(actual) === wanted;
   }
   const wanted = recordIdOf(value.text, ids);
-  return (actual) => actual === value.text || (wanted !== undefined && recordIdOf(actual, ids) === wanted);
+  if (wanted === undefined) return () => false;
+  // Every OCID of a record ends the same: most that are others need not be parsed.
+  const end = ocidOf("tenancy", wanted, "").slice("ocid1.tenancy.oc1.".length);
+  return (actual) =>
+    actual === value.text || actual === wanted || (actual.endsWith(end) && recordIdOf(actual, ids) === wanted);
 }
 
 function matchesPattern(pattern: string): (actual: string) => boolean {

@@ -1,4 +1,4 @@
-import type { PolicyVerb, ResourceType } from "@chaya/contract";
+import { limits, type PolicyVerb, type ResourceType } from "@chaya/contract";
 import { ocidOf } from "@chaya/contract/oci";
 import { describe, expect, it } from "vitest";
 import type { Place } from "../../http/authorize.ts";
@@ -98,6 +98,19 @@ describe("rights", () => {
     expect(may(fn, ["read", "fn-app"], "root")).toBe(false);
   });
 
+  it("of a function that come from a tag end with it", () => {
+    const { may, functions } = setUp(
+      { root: ["Allow dynamic-group tagged to read fn-app in tenancy"] },
+      { dynamicGroups: { tagged: "tag.team.name.value = 'a'" } },
+    );
+    const fn: ResourceFacts = { type: "fnfunc", id: idFor("f"), compartmentId: idFor("dev"), tags: noTags };
+    const asks = () => may({ kind: "resource", id: fn.id, name: "f" }, ["read", "fn-app"], "root");
+    functions.set(fn.id, { ...fn, tags: { freeform: {}, defined: { team: { name: "a" } } } });
+    expect(asks()).toBe(true);
+    functions.set(fn.id, fn);
+    expect(asks()).toBe(false);
+  });
+
   it("change at once with the directory, and a blocked user has none", () => {
     const policies = { root: ["Allow group devs to read fn-app in tenancy"] };
     const { may, directory } = setUp(policies);
@@ -152,5 +165,149 @@ describe("a condition", () => {
       root: [`Allow group devs to read fn-app in tenancy where target.function.id ${operator} '${id}'`],
     });
     expect(may(user("ada"), ["read", "fn-app"], app(idFor("one")))).toBe(false);
+  });
+});
+
+describe("any-user and any-group", () => {
+  const fn: ResourceFacts = { type: "fnfunc", id: idFor("f"), compartmentId: idFor("prod"), tags: noTags };
+  const asks: Principal = { kind: "resource", id: fn.id, name: "f" };
+
+  it.each(["any-user", "any-group"])("%s is every user and every function, whatever groups they are in", (subject) => {
+    const { may, functions } = setUp({ root: [`Allow ${subject} to read fn-app in tenancy`] });
+    functions.set(fn.id, fn);
+    for (const principal of [user("ada"), user("bob"), asks])
+      expect(may(principal, ["read", "fn-app"], "dev")).toBe(true);
+    expect(may(user("nobody"), ["read", "fn-app"], "dev")).toBe(false);
+    expect(may(anonymous, ["read", "fn-app"], "dev")).toBe(false);
+  });
+
+  it.each<[string, readonly string[]]>([
+    ["request.principal.type = 'fnfunc'", ["f"]],
+    ["request.principal.type != 'fnfunc'", ["ada", "bob"]],
+    [`request.principal.id = '${ocidOf("fnfunc", fn.id, "eu-frankfurt-1")}'`, ["f"]],
+    [`request.principal.compartment.id = '${compartment("prod")}'`, ["f"]],
+    [`request.principal.compartment.id != '${compartment("dev")}'`, ["f"]],
+    ["request.user.name != 'ada'", ["bob"]],
+    [`request.groups.id = '${ocidOf("group", idFor("devs"), "")}'`, ["ada"]],
+    [`request.groups.id != '${ocidOf("group", idFor("devs"), "")}'`, ["bob"]],
+    ["request.region = 'IAD'", ["ada", "bob", "f"]],
+    ["request.region = 'us-ashburn-1'", ["ada", "bob", "f"]],
+    ["request.region != 'iad'", []],
+  ])("where %s: %j", (condition, expected) => {
+    const { may, functions } = setUp({ root: [`Allow any-user to read fn-app in tenancy where ${condition}`] });
+    functions.set(fn.id, fn);
+    const allowed = [user("ada"), user("bob"), asks].filter((principal) => may(principal, ["read", "fn-app"], "dev"));
+    expect(allowed.map(({ name }) => name)).toEqual(expected);
+  });
+});
+
+describe("Oracle's examples for functions", () => {
+  const photos: Place = {
+    compartmentId: idFor("dev"),
+    target: {
+      "app.id": ocidOf("fnapp", idFor("photos"), "us-ashburn-1"),
+      "function.id": ocidOf("fnfunc", idFor("resize"), "us-ashburn-1"),
+    },
+  };
+  const other: Place = {
+    compartmentId: idFor("dev"),
+    target: { "app.id": ocidOf("fnapp", idFor("other"), "us-ashburn-1") },
+  };
+  const call = ["use", "fn-invocation"] as const;
+
+  it("let developers do everything with functions but call them", () => {
+    const { may } = setUp({
+      root: [
+        "Allow group devs to manage fn-app in compartment dev",
+        "Allow group devs to manage fn-function in compartment dev",
+      ],
+    });
+    expect(may(user("ada"), ["manage", "fn-app"], photos)).toBe(true);
+    expect(may(user("ada"), ["manage", "fn-function"], photos)).toBe(true);
+    expect(may(user("ada"), call, photos)).toBe(false);
+  });
+
+  it("let a group call functions: all, those of one application, or one", () => {
+    const invoke = (where: string) => {
+      const { may } = setUp({ root: [`Allow group devs to use fn-invocation in compartment dev${where}`] });
+      return [photos, other, idFor("prod")].map((place) =>
+        may(user("ada"), call, typeof place === "string" ? { compartmentId: place } : place, "InvokeFunction"),
+      );
+    };
+    expect(invoke("")).toEqual([true, true, false]);
+    expect(invoke(` where target.app.id = '${photos.target?.["app.id"]}'`)).toEqual([true, false, false]);
+    expect(invoke(` where target.function.id = '${photos.target?.["function.id"]}'`)).toEqual([true, false, false]);
+  });
+
+  it("give functions of a compartment the rights of their dynamic group", () => {
+    const { may, functions } = setUp({
+      root: [
+        "Allow dynamic-group workers to use fn-invocation in compartment dev where target.compartment.name = 'DEV'",
+      ],
+    });
+    const id = idFor("f");
+    functions.set(id, { type: "fnfunc", id, compartmentId: idFor("dev"), tags: noTags });
+    const asks: Principal = { kind: "resource", id, name: "f" };
+    expect(may(asks, call, photos)).toBe(true);
+    expect(may(asks, ["manage", "fn-function"], photos)).toBe(false);
+    // A user does not come into a dynamic group by having the id of a function.
+    expect(may({ ...asks, kind: "user" }, call, photos)).toBe(false);
+  });
+});
+
+describe("twins", () => {
+  it("of names and texts that only look the same have no rights", () => {
+    const { may } = setUp(
+      {
+        root: [
+          "Allow group 'd\u0435vs' to manage fn-app in tenancy",
+          "Allow group devs\u200b to manage fn-app in tenancy".replace("devs\u200b", "'devs\u200b'"),
+          "Allow group 'caf\u00e9' to manage fn-app in tenancy",
+          "Allow any-user to manage users in tenancy where request.user.name = '\u212aim'",
+          "Allow any-user to manage groups in tenancy where request.user.name = 'kim'",
+        ],
+      },
+      { users: { ada: ["devs", "cafe\u0301"], kim: [], "\u212aim": [] } },
+    );
+    expect(may(user("ada"), ["inspect", "fn-app"], "root")).toBe(false);
+    expect(may(user("kim"), ["inspect", "users"], "root")).toBe(false);
+    expect(may(user("\u212aim"), ["inspect", "groups"], "root")).toBe(false);
+    expect(may(user("kim"), ["inspect", "groups"], "root")).toBe(true);
+  });
+});
+
+describe("a question without a place", () => {
+  it("is whether there could be one, by all that is known of the principal and the operation", () => {
+    const { may } = setUp({
+      root: [
+        "Allow group devs to read fn-app in compartment dev where target.app.name = 'photos'",
+        "Allow group devs to read users in tenancy where all {request.operation = 'GetUser', target.user.name != 'x'}",
+        "Allow group devs to read groups in tenancy where all {request.user.name = 'bob', target.group.name = 'x'}",
+      ],
+    });
+    expect(may(user("ada"), ["read", "fn-app"], "anywhere")).toBe(true);
+    expect(may(user("ada"), ["use", "fn-app"], "anywhere")).toBe(false);
+    expect(may(user("bob"), ["read", "fn-app"], "anywhere")).toBe(false);
+    expect(may(user("ada"), ["read", "users"], "anywhere", "GetUser")).toBe(true);
+    expect(may(user("ada"), ["read", "users"], "anywhere", "ListUsers")).toBe(false);
+    expect(may(user("ada"), ["read", "groups"], "anywhere")).toBe(false);
+  });
+});
+
+describe("decisions", () => {
+  it("are right for more principals than are kept, and for places that are not there", () => {
+    const { may, functions } = setUp({ root: ["Allow dynamic-group workers to read fn-app in compartment dev"] });
+    const names = Array.from({ length: limits.principalRightsKeptMax + 2 }, (_, index) => `f${index}`);
+    for (const name of names) {
+      const compartmentId = idFor(name.endsWith("1") ? "dev" : "prod");
+      functions.set(idFor(name), { type: "fnfunc", id: idFor(name), compartmentId, tags: noTags });
+    }
+    for (const name of [...names, ...names.slice(0, 10)])
+      for (const place of ["dev", `gone${name}`])
+        if (
+          may({ kind: "resource", id: idFor(name), name }, ["read", "fn-app"], place) !==
+          (name.endsWith("1") && place === "dev")
+        )
+          expect.fail(`${name} in ${place}`);
   });
 });

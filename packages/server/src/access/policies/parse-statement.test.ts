@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { isProblem, limits } from "@chaya/contract";
 import { ocidOf } from "@chaya/contract/oci";
 import fc from "fast-check";
@@ -73,6 +74,13 @@ describe("a statement", () => {
         ],
       },
     });
+  });
+
+  it("is what the guide shows", () => {
+    const guide = readFileSync(new URL("../../../../../docs/guides/access-policies.md", import.meta.url), "utf8");
+    const examples = guide.split("\n").filter((line) => line.startsWith("Allow "));
+    expect(examples.length).toBeGreaterThan(5);
+    for (const text of examples) expect(parseStatement(text).text).toBe(text);
   });
 
   it("is the same in whatever case its words are written, while names keep theirs", () => {

@@ -78,7 +78,7 @@ function parseNamedStatement(text: string, name: string): Statement {
   return { text, subject, verb, resources, location, condition };
 }
 
-const shape = "Write: Allow SUBJECT to VERB RESOURCE-TYPE in LOCATION [where CONDITION]";
+const shape = "Write: Allow SUBJECT to VERB RESOURCE-TYPE in LOCATION [where CONDITION].";
 
 function expected(what: string, found: Token, hint: string): Refusal {
   return { reason: `${what} is expected, not ${shown(found)}`, hint };

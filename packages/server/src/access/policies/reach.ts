@@ -2,11 +2,13 @@ import { Problem } from "@chaya/contract";
 import type { AccessDirectory } from "../model.ts";
 import type { Location, Policy } from "./policy.ts";
 
+type Compartments = Pick<AccessDirectory, "rootId" | "lineage" | "compartment" | "compartmentNamed">;
+
 /**
  * The compartment that a statement of a policy reaches, with everything below; undefined when there is none: a name that
  * is not there (any more), or a place outside of the compartment that the policy is attached to.
  */
-export function reachOf(directory: AccessDirectory, compartmentId: string, location: Location): string | undefined {
+export function reachOf(directory: Compartments, compartmentId: string, location: Location): string | undefined {
   switch (location.kind) {
     case "tenancy":
       return compartmentId === directory.rootId ? compartmentId : undefined;
@@ -19,19 +21,19 @@ export function reachOf(directory: AccessDirectory, compartmentId: string, locat
   }
 }
 
-function below(directory: AccessDirectory, compartmentId: string, names: readonly string[]): string | undefined {
+function below(directory: Compartments, compartmentId: string, names: readonly string[]): string | undefined {
   let at: string | undefined = compartmentId;
   for (const name of names) at = at === undefined ? undefined : directory.compartmentNamed(at, name)?.id;
   return at;
 }
 
 /** As on OCI a policy may call its own compartment by its name; a child of the same name is meant first: it is less. */
-function itself(directory: AccessDirectory, compartmentId: string, names: readonly string[]): string | undefined {
+function itself(directory: Compartments, compartmentId: string, names: readonly string[]): string | undefined {
   return names.length === 1 && directory.compartment(compartmentId)?.name === names[0] ? compartmentId : undefined;
 }
 
 /** Throws `policy-invalid` for the first statement that reaches nothing: for policies that are written now. */
-export function requireReach(directory: AccessDirectory, policy: Pick<Policy, "compartmentId" | "statements">): void {
+export function requireReach(directory: Compartments, policy: Pick<Policy, "compartmentId" | "statements">): void {
   for (const [index, { location }] of policy.statements.entries()) {
     if (reachOf(directory, policy.compartmentId, location) !== undefined) continue;
     const isTenancy = location.kind === "tenancy";

@@ -39,7 +39,7 @@ export function statements(words: Words): fc.Arbitrary<Parts> {
       fc.constantFrom(...families),
     ),
     location: locations(words),
-    condition: fc.option(conditions(words), { nil: undefined }),
+    condition: fc.option(conditions(words), { nil: undefined, freq: 2 }),
   });
 }
 
