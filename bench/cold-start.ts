@@ -12,7 +12,7 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { writeFreshFunction } from "../packages/cli/src/boilerplates/fresh-function.ts";
 import { cliBundle } from "./lib/cli-bundle.ts";
 import { deployBundle } from "./lib/deploy.ts";
-import { percentile, verdict } from "./lib/load.ts";
+import { cpuUs, percentile, verdict } from "./lib/load.ts";
 import { type Chaya, pause, repository, startChaya, temporaryDirectory } from "./lib/tools.ts";
 
 const sequential = Number(process.argv[2] ?? 200);
@@ -21,6 +21,8 @@ const perSecond = 10;
 const burst = 100;
 /** A process that waits costs about 60 ms of a core: without a pause this would measure how fast they are made. */
 const betweenMs = 100;
+/** Of a second: what the server takes by itself. */
+const quietCpuUsMax = 50_000;
 /** In each function's code and in its answer. */
 const marker = "@@000000@@";
 
@@ -81,7 +83,6 @@ async function measure(
   const server = await startChaya({ arguments: ["--sandbox", sandbox] });
   try {
     const functions = await deployMany(server, bundle, sequential);
-    await pause(2_000);
     const one: number[] = [];
     let before = await starts(server);
     for (const fn of functions) {
@@ -128,7 +129,6 @@ async function measureBurst(sandbox: string): Promise<void> {
   const server = await startChaya({ arguments: ["--sandbox", sandbox] });
   try {
     const functions = await deployMany(server, bundle, burst);
-    await pause(5_000);
     const calls = await Promise.all(functions.map(async (fn) => ({ fn, socket: await open(server) })));
     const probe = watchLoop(server);
     const before = await starts(server);
@@ -167,7 +167,17 @@ async function deployMany(server: Chaya, bundle: Buffer, count: number): Promise
     const options = { app: "cold", name: `f${lastFunction}`, bytes, memory: 128, idleTimeoutS: 1 };
     deployed.push({ id: await deployBundle(server.url, options), text });
   }
+  await calm(server);
   return deployed;
+}
+
+/** A deploy leaves something to do, such as the key pair of each function: waits until that is done. */
+async function calm(server: Chaya): Promise<void> {
+  for (let quietSeconds = 0; quietSeconds < 2; ) {
+    const beforeUs = cpuUs([server.pid]);
+    await pause(1_000);
+    quietSeconds = cpuUs([server.pid]) - beforeUs < quietCpuUsMax ? quietSeconds + 1 : 0;
+  }
 }
 
 /** The unpacked tar that `chaya deploy` would send. */

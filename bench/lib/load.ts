@@ -57,7 +57,7 @@ end
 }
 
 /** Time on a processor of all threads of the processes, in µs. The scheduler's own count: ticks would miss short runs. */
-function cpuUs(pids: readonly number[]): number {
+export function cpuUs(pids: readonly number[]): number {
   let ns = 0;
   for (const pid of pids)
     for (const task of readdirSync(`/proc/${pid}/task`))
