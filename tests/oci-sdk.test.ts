@@ -60,6 +60,17 @@ describe.each(["none", "required"])("Oracle's SDK against a server with --auth %
     expect(await new Response(answer.value as ReadableStream).text()).toContain("Ada");
   }, 60_000);
 
+  it("runs the script of the guide as it stands there", async () => {
+    const file = join(folder, "guide.conf");
+    await chaya("setup", "oci", "--file", file, "--user", "guide");
+    const [{ id }] = JSON.parse(await chaya("apps", "list", "--json"));
+    const [{ image }] = JSON.parse(await chaya("functions", "list", id, "--json"));
+    const script = join(repository, "docs/guides/oci-functions.mjs");
+    const { stdout } = await run(process.execPath, [script, file, "CHAYA", server.url, image]);
+    // The SDK says before it on standard output that the file has no profile DEFAULT.
+    expect(stdout.endsWith('{"message":"Hello Oracle"}\n'), stdout).toBe(true);
+  }, 60_000);
+
   it("is no reason to let anybody else in", async () => {
     const unsigned = async (path: string) => (await fetch(server.url + path)).status;
     const paths = ["/v2/apps", "/chaya/v1/calls", "/20160918/regions", "/metrics"];

@@ -73,6 +73,10 @@ export interface CommandDeclaration<A extends Arguments, F extends Flags> {
 /** Every command that talks to a server has these. */
 const serverFlags = {
   url: { value: "URL", summary: "The server (CHAYA_URL, FN_API_URL, http://127.0.0.1:8080)." },
+  data: {
+    value: "DIRECTORY",
+    summary: "The data directory of a server of this machine, for its administrator's token.",
+  },
   json: { summary: "Print JSON for programs." },
 } as const satisfies Flags;
 

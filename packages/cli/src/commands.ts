@@ -1,4 +1,5 @@
 import type { Command } from "./command.ts";
+import { accessCommands } from "./commands/access.ts";
 import { appCommands } from "./commands/apps.ts";
 import { callCommands } from "./commands/calls.ts";
 import { completionCommands } from "./commands/completion.ts";
@@ -9,6 +10,7 @@ import { functionCommands } from "./commands/functions.ts";
 import { imageCommands } from "./commands/images.ts";
 import { initCommands } from "./commands/init.ts";
 import { invokeCommands } from "./commands/invoke.ts";
+import { loginCommands } from "./commands/login.ts";
 import { logCommands } from "./commands/logs.ts";
 import { secretCommands } from "./commands/secrets.ts";
 import { setupCommands } from "./commands/setup.ts";
@@ -30,7 +32,9 @@ export const commands: readonly Command[] = [
   ...imageCommands,
   ...configCommands,
   ...secretCommands,
+  ...loginCommands,
   ...setupCommands,
+  ...accessCommands,
   ...doctorCommands,
   ...completionCommands(() => commands),
   ...versionCommands,

@@ -9,6 +9,8 @@ describe("the words of a command", () => {
   it.each([
     [["deploi"], "There is no command 'deploi'.", "Did you mean: chaya deploy"],
     [["apps", "lsit"], "There is no command 'apps lsit'.", "Did you mean: chaya apps list"],
+    [["access", "userz", "list"], "There is no command 'access userz'.", "Did you mean: chaya access users"],
+    [["access", "users", "lsit"], "There is no command 'access users lsit'.", "Did you mean: chaya access users list"],
     [["xyzzy"], "There is no command 'xyzzy'.", "chaya help"],
     [["apps", "list", "--jsn"], "has no flag --jsn", "Did you mean --json?"],
     [["apps", "list", "--__proto__"], "has no flag --__proto__", "See: chaya apps list --help"],
@@ -51,6 +53,14 @@ describe("the words of a command", () => {
     expect([run.code, run.out]).toEqual([2, ""]);
     expect(run.err).toContain("apps create");
     expect(run.err).not.toContain("functions list");
+  });
+
+  it("show what may follow the first two of three words", async () => {
+    const run = await runInMemory(["access", "users"]);
+    expect([run.code, run.out]).toEqual([2, ""]);
+    expect(run.err).toContain("access users login-link");
+    expect(run.err).not.toContain("access groups");
+    expect((await runInMemory(["help", "access", "audit"])).out).toContain("Usage: chaya access audit [--flags]");
   });
 
   it("are documented: every command, argument and flag has a summary that is a sentence", () => {

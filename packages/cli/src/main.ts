@@ -1,8 +1,8 @@
 import { createClient } from "@chaya/client";
 import { complaintOf, complaintText, type ExitCode, exitCode, usageError } from "./cli-error.ts";
-import { type Command, type Invocation, parseWords } from "./command.ts";
+import { type Invocation, type ParsedWords, parseWords } from "./command.ts";
 import { commands } from "./commands.ts";
-import { credentialHeaders } from "./credentials.ts";
+import { type Credential, credentialHeaders, findCredential, refusedCredential } from "./credentials.ts";
 import { commandHelp, overview } from "./help.ts";
 import { nearest } from "./nearest.ts";
 import { serverUrl } from "./server-url.ts";
@@ -36,18 +36,30 @@ async function dispatch(given: readonly string[], terminal: Terminal): Promise<E
   }
   const parsed = parseWords(command, words.slice(command.path.length));
   const { flags } = parsed;
+  let shown: { readonly url: string; readonly credential: Credential | undefined } | undefined;
   const invocation: Invocation = {
     // Built from the declarations that type them.
     arguments: parsed.arguments as Invocation["arguments"],
     flags: flags as Invocation["flags"],
     terminal,
     get client() {
-      const url = serverUrl(typeof flags.url === "string" ? flags.url : undefined, terminal.environment);
-      return createClient({ url, headers: credentialHeaders(url, terminal.environment) });
+      shown = credentialFor(flags, terminal);
+      return createClient({ url: shown.url, headers: credentialHeaders(shown.credential) });
     },
     print: (value, text) => terminal.stdout.write(flags.json === true ? `${JSON.stringify(value, null, 2)}\n` : text()),
   };
-  return (await command.run(invocation)) ?? exitCode.ok;
+  try {
+    return (await command.run(invocation)) ?? exitCode.ok;
+  } catch (error) {
+    throw (shown && refusedCredential(error, shown)) ?? error;
+  }
+}
+
+/** The server that the words or the environment name, and what it is shown. */
+function credentialFor({ url: given, data }: ParsedWords["flags"], { environment, directory, nowMs }: Terminal) {
+  const textOf = (flag: typeof given) => (typeof flag === "string" ? flag : undefined);
+  const url = serverUrl(textOf(given), environment);
+  return { url, credential: findCredential(url, { environment, directory, data: textOf(data), nowMs: nowMs() }) };
 }
 
 /** Help, the verbs of a noun, or the nearest thing to what was typed. */
@@ -58,31 +70,42 @@ function withoutCommand(words: readonly string[], terminal: Terminal): ExitCode 
     terminal.stdout.write(overview(visible));
     return exitCode.ok;
   }
-  const family = visible.filter((command) => command.path[0] === wanted[0]);
-  const exact = family.find(
-    (command) => command.path.length === wanted.length && command.path.join(" ") === wanted.join(" "),
-  );
-  if (exact !== undefined) {
-    terminal.stdout.write(commandHelp(exact));
+  const family = visible.filter(({ path }) => isWithin(path, wanted));
+  const [only] = family;
+  if (only !== undefined && only.path.length === wanted.length) {
+    terminal.stdout.write(commandHelp(only));
     return exitCode.ok;
   }
-  if (family.length > 0 && wanted.length === 1) {
+  if (wanted.length > 0 && family.length > 0) {
     const output = words.some(isHelpWord) || named[0] === "help" ? terminal.stdout : terminal.stderr;
     output.write(overview(family));
     return output === terminal.stdout ? exitCode.ok : exitCode.usage;
   }
-  throw unknownCommand(wanted, family);
+  throw unknownCommand(wanted);
+}
+
+/** Whether the words that name a command begin with these. */
+function isWithin(path: readonly string[], words: readonly string[]): boolean {
+  return words.every((word, index) => path[index] === word);
 }
 
 const visible = commands.filter((command) => command.path[0] !== "complete");
 const isHelpWord = (word: string) => word === "--help" || word === "-h";
 
-function unknownCommand(wanted: readonly string[], family: readonly Command[]): Error {
-  const typed = wanted.slice(0, family.length > 0 ? 2 : 1).join(" ");
-  const known = family.length > 0 ? family.map(({ path }) => path.join(" ")) : visible.map(({ path }) => path[0] ?? "");
-  const guess = nearest(typed, known);
+/** Compares with what may stand at the first word that fits nothing. */
+function unknownCommand(wanted: readonly string[]): Error {
+  const strange = wanted.findIndex(
+    (_word, index) => !visible.some(({ path }) => isWithin(path, wanted.slice(0, index + 1))),
+  );
+  const end = Math.max(0, strange);
+  const typed = wanted.slice(0, end + 1).join(" ");
+  const siblings = visible.filter(({ path }) => isWithin(path, wanted.slice(0, end)));
+  const guess = nearest(
+    typed,
+    siblings.map(({ path }) => path.slice(0, end + 1).join(" ")),
+  );
   const hint = guess === undefined ? "See what there is with: chaya help" : `Did you mean: chaya ${guess}`;
-  return usageError(`There is no command '${typed === "" ? "" : typed}'.`, hint);
+  return usageError(`There is no command '${typed}'.`, hint);
 }
 
 if (import.meta.main) await runCli();

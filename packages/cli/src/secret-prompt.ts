@@ -4,8 +4,7 @@ import type { Terminal } from "./terminal.ts";
 
 /** The value of a secret: what standard input holds, without one final line break; at a terminal, a hidden line. */
 export async function readSecretValue(terminal: Terminal, name: string): Promise<string> {
-  const { stdin } = terminal;
-  const value = stdin.isTTY ? await promptHidden(terminal, `Value of ${name} (not shown): `) : await readAll(stdin);
+  const value = await readHiddenText(terminal, `Value of ${name} (not shown): `);
   if (value === "") {
     throw usageError(
       "The value is empty.",
@@ -13,6 +12,11 @@ export async function readSecretValue(terminal: Terminal, name: string): Promise
     );
   }
   return value;
+}
+
+/** What standard input holds, without one final line break; at a terminal, a line that is not shown. */
+export function readHiddenText(terminal: Terminal, prompt: string): Promise<string> {
+  return terminal.stdin.isTTY ? promptHidden(terminal, prompt) : readAll(terminal.stdin);
 }
 
 async function readAll(stdin: AsyncIterable<Uint8Array | string>): Promise<string> {

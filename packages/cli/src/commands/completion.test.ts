@@ -14,7 +14,7 @@ describe("completion", () => {
     [["apps", "create", "--c"], ["--config"]],
     [
       ["deploy", "--"],
-      ["--help", "--app", "--all", "--watch", "--url", "--json"],
+      ["--help", "--app", "--all", "--watch", "--url", "--data", "--json"],
     ],
     [["nonsense", ""], []],
   ])("of %j offers %j", (words, offered) => {

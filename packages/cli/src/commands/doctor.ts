@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { type Client, ServerUnreachable } from "@chaya/client";
 import { type ExitCode, exitCode } from "../cli-error.ts";
 import { serverCommand } from "../command.ts";
+import { refusedCredential } from "../credentials.ts";
 import { bundledFdks, type Fdk } from "../deploy/bundled-fdks.ts";
 import type { Terminal } from "../terminal.ts";
 import { cliVersion } from "../version.ts";
@@ -95,12 +96,33 @@ async function nodeFindings(client: Client): Promise<Finding[]> {
     const isolation = node.isolationNotes.map(
       (what, index): Finding => ({ verdict: node.isolation === "none" && index === 0 ? "warning" : "ok", what }),
     );
-    return [facts, ...isolation, ...node.warnings.map((what): Finding => ({ verdict: "warning", what }))];
+    return [
+      facts,
+      authenticationFinding(node.authentication, client),
+      ...isolation,
+      ...node.warnings.map((what): Finding => ({ verdict: "warning", what })),
+    ];
   } catch (error) {
     if (error instanceof ServerUnreachable) throw error;
+    const refused = refusedCredential(error, { url: client.url, credential: undefined });
+    if (refused !== undefined) return [refusedFinding(client, refused.complaint.hint)];
     const what = `It does not tell about itself: ${error instanceof Error ? error.message : error}`;
     return [{ verdict: "warning", what, hint: "Another Fn server? Calls, logs and deploy need Chaya." }];
   }
+}
+
+function authenticationFinding(mode: string, client: Client): Finding {
+  const isShown = client.headers.authorization !== undefined;
+  const own = isShown ? "yours are accepted" : "you are its administrator because you started it";
+  const rule =
+    mode === "required" ? "It asks for credentials" : "It takes the user who started it for its administrator";
+  return { verdict: "ok", what: `${rule} (--auth ${mode}); ${own}.` };
+}
+
+function refusedFinding(client: Client, hint: string | undefined): Finding {
+  const isShown = client.headers.authorization !== undefined;
+  const what = isShown ? "It does not accept your credentials." : "It asks for credentials, and you have none.";
+  return { verdict: "wrong", what, ...(hint !== undefined && { hint }) };
 }
 
 function findingText({ verdict, what, hint }: Finding): string {

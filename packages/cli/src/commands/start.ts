@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { createClient } from "@chaya/client";
 import { type ExitCode, exitCode } from "../cli-error.ts";
 import { localCommand } from "../command.ts";
-import { readTokenFile } from "../credentials.ts";
 import { appNamed } from "../find-records.ts";
+import { readPrivateFile } from "../private-file.ts";
 import type { Terminal } from "../terminal.ts";
 
 const startFlags = {
@@ -16,7 +16,7 @@ const startFlags = {
   runtime: { value: "RUNTIME", summary: "What runs functions: process." },
   sandbox: { value: "SANDBOX", summary: "What functions run in: auto, bwrap, or none for trusted code only (auto)." },
   "pre-started": { value: "COUNT", summary: "Processes that may wait for functions; 0: none (by the memory)." },
-  auth: { value: "MODE", summary: "Who may use the control API: none = you, from this machine." },
+  auth: { value: "MODE", summary: "none = you, from this machine; required = whoever shows credentials (none)." },
   "public-url": { value: "URL", summary: "The URL that clients use (http://localhost:PORT)." },
   domain: { value: "NAME", summary: "Domain below which gateways and sites get their names (localhost)." },
   "allow-host": { value: "HOSTS", summary: "Further Host names of the control API, separated by commas." },
@@ -62,7 +62,7 @@ async function deployExample(
   const folder = await mkdtemp(join(tmpdir(), "chaya-example-"));
   try {
     await writeFreshFunction(folder, { name: "hello", runtime: "node", hasTrigger: true });
-    const token = adminTokenFile === undefined ? undefined : readTokenFile(adminTokenFile);
+    const token = adminTokenFile === undefined ? undefined : readPrivateFile(adminTokenFile)?.trim();
     const client = createClient({ url, headers: token === undefined ? {} : { authorization: `Bearer ${token}` } });
     const app = (await appNamed(client, "example")) ?? (await client.fn.createApp({ body: { name: "example" } }));
     const { triggers } = await deployFunction({ client, terminal }, app, folder);
