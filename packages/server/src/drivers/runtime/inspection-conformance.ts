@@ -140,6 +140,20 @@ export function inspectionConformance(name: string, { make, isRunning }: Runtime
       expect(await callInstance(result.instance, {})).toEqual({ value: "typed" });
     });
 
+    it("keeps its address out of the log when it ends too", async () => {
+      const { start, inspector } = await begin({
+        "func.js": `setTimeout(() => process.exit(3), 500); console.error("runs");`,
+      });
+      const attached = await Debugger.attach(await addressOf(await inspector));
+      await attached.begin();
+      await attached.send("Debugger.resume");
+      // Node says where the inspector was when the last debugger has left before the end.
+      attached.close();
+      expect(await start).toMatchObject({ kind: "failed", how: expect.stringContaining("3") });
+      await expect.poll(printed).toContain("stderr: runs");
+      expect(printed().filter((line) => line.includes("ws://"))).toEqual([]);
+    });
+
     it("gives the function what it has else: its environment, no descriptor and no word of the debugger's", async () => {
       const code = `console.log(JSON.stringify([process.argv.slice(2), process.execArgv.join(" "), process.env.COLOUR]));`;
       const look = `console.log(require("node:fs").readdirSync("/proc/self/fd").length > 40);${obedient}`;

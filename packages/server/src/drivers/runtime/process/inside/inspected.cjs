@@ -12,6 +12,8 @@ const loopback = "127.0.0.1";
 /** Node tells the port here, and the secret in the address, which is not for the function's log. */
 const announcement = /^Debugger listening on ws:\/\/[^\n]*?:(\d+)\/[^\n]*\nFor help, see: [^\n]*\n/m;
 const announcementBytesMax = 64 * 1024;
+/** What it says at its end: the same address. Each of the two lines is one write. */
+const farewell = /^(?:Debugger ending on ws:\/\/|For help, see: https:\/\/nodejs\.org\/)[^\n]*\n/gm;
 /** A child may leave something behind that keeps its standard error open. */
 const lastWordsMs = 100;
 
@@ -50,7 +52,8 @@ function takeAnnouncement(stderr, onPort) {
     stderr.off("data", look);
     stderr.off("end", giveUp);
     process.stderr.write(text.replace(announcement, ""), "latin1");
-    stderr.pipe(process.stderr, { end: false });
+    // Writing to a pipe waits until there is room, so nothing gathers here.
+    stderr.on("data", (later) => process.stderr.write(later.toString("latin1").replace(farewell, ""), "latin1"));
     if (found !== null) onPort(Number(found[1]));
   });
   stderr.once("end", giveUp);
