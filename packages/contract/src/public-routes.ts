@@ -14,7 +14,7 @@ export const publicRoutes = {
     summary: "200 while the server takes work, 503 while it stops.",
     problems: ["server-draining"],
   }),
-  /** With `--auth required` for whoever shows credentials: it names functions. */
+  /** With `--auth required` for whoever has the right: it names functions. */
   metrics: route({
     ...base,
     method: "GET",

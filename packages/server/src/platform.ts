@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { limits } from "@chaya/contract";
+import { limits, Problem, publicRoutes } from "@chaya/contract";
 import type { NodeView } from "@chaya/contract/chaya";
 import { fnRoutes } from "@chaya/contract/fn";
 import { ocidOf } from "@chaya/contract/oci";
@@ -26,10 +26,11 @@ import {
   type InvocationDeps,
 } from "./functions/index.ts";
 import { createControlServer } from "./http/control/control-server.ts";
-import type { ServedRoute } from "./http/exchange.ts";
+import type { ServedRoute, ServeExchange } from "./http/exchange.ts";
 import { createFront, type Front } from "./http/front/front.ts";
 import { createMainRules } from "./http/front/main-rules.ts";
 import { publicDoors } from "./http/front/public-doors.ts";
+import { assert } from "./kernel/assert.ts";
 import { type Clock, systemClock } from "./kernel/clock.ts";
 import { createIds, type NewId } from "./kernel/ids.ts";
 import { Lifetime } from "./kernel/lifetime.ts";
@@ -264,7 +265,7 @@ async function openFront(world: World, parts: Ground & Services, options: FrontO
   const reached = (seq: number, signal: AbortSignal) => changes.reached(seq, signal);
   const control = lifetime.own(await createControlServer({ clock, logger, reached, authorize, audit }, routes));
   const served: readonly ServedRoute[] = [
-    ...publicDoors({ version, openApi: describeApi, metrics: telemetry.metrics }),
+    ...publicDoors({ version, openApi: describeApi, metrics: metricsFor(parts) }),
     ...control.served,
     ...records.streams,
     ...telemetry.streams,
@@ -278,6 +279,18 @@ async function openFront(world: World, parts: Ground & Services, options: FrontO
   const authentication = { authenticate, isRequired: config.auth === "required" };
   const rules = createMainRules({ hosts, authentication });
   return lifetime.own(createFront({ clock, logger, newId, rules, trustedProxies, served }));
+}
+
+/** Where credentials are asked for, they must have the right: metrics name functions. */
+function metricsFor({ access, records, telemetry }: Services): ServeExchange {
+  const { auth } = publicRoutes.metrics;
+  assert(auth !== undefined, "metrics declare a right");
+  return (exchange) => {
+    const isOpen = exchange.principal.kind === "anonymous";
+    if (!isOpen && !access.authorize(exchange.principal, auth, records.places.root))
+      throw new Problem("not-authorized");
+    return telemetry.metrics(exchange);
+  };
 }
 
 /** Two steps: what is in flight finishes while nothing new is taken, then everything closes. */
